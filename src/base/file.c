@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * Durable files. Order of a write: temporary file in the same directory, fsync, rename, fsync
+ * of the directory; a crash leaves either the old or the new content, and at most a stray
+ * ".tmp-" file that the next write of the same name replaces.
+ */
+#include "base/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fail.h"
+
+enum { PATH_BYTES = 4096, TREE_DEPTH_MAX = 128 };
+
+void file_closep(int *fd)
+{
+	if (*fd >= 0)
+		(void)close(*fd);
+	*fd = -1;
+}
+
+/* Reads the rest of `fd` into p[n]; the count read, or -1. */
+static ssize_t read_all(int fd, char *p, size_t n)
+{
+	size_t got = 0;
+	while (got < n) {
+		ssize_t r = read(fd, p + got, n - got);
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0)
+			return -1;
+		if (r == 0)
+			break;
+		got += (size_t)r;
+	}
+	return (ssize_t)got;
+}
+
+/* Grows with what arrives, so that files of /proc (size 0) are read too. */
+static int read_stream(int fd, const char *path, size_t max_bytes, struct arena *a, struct str *out,
+		       struct err *e)
+{
+	struct buf b CLEAN(buf_fini) = BUF_INIT(max_bytes);
+	char chunk[16384];
+	ssize_t n;
+	while ((n = read_all(fd, chunk, sizeof chunk)) > 0)
+		buf_add(&b, str_of(chunk, (size_t)n));
+	if (n < 0)
+		return err_os(e, errno, "read %s", path);
+	if (buf_check(&b, e) < 0)
+		return err_in(e, "read %s", path);
+	*out = arena_dup(a, buf_str(&b));
+	return arena_check(a, e);
+}
+
+MUST int file_read(const char *path, size_t max_bytes, struct arena *a, struct str *out,
+		   struct err *e)
+{
+	int fd CLEAN(file_closep) = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? 1 : err_os(e, errno, "open %s", path);
+	return read_stream(fd, path, max_bytes, a, out, e);
+}
+
+MUST int file_write_fd(int fd, struct str content, struct err *e)
+{
+	while (content.n) {
+		ssize_t w = write(fd, content.p, content.n);
+		if (w < 0 && errno == EINTR)
+			continue;
+		if (w < 0)
+			return err_os(e, errno, "write");
+		content = str_sub(content, (size_t)w, content.n);
+	}
+	return 0;
+}
+
+MUST int file_sync_dir(const char *path, struct err *e)
+{
+	int fd CLEAN(file_closep) = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || fsync(fd) < 0)
+		return err_os(e, errno, "flush directory %s", path);
+	return 0;
+}
+
+/* The directory part of `path` into dir[PATH_BYTES]. */
+static void parent_of(const char *path, char *dir)
+{
+	const char *slash = strrchr(path, '/');
+	if (!slash)
+		(void)snprintf(dir, PATH_BYTES, ".");
+	else if (slash == path)
+		(void)snprintf(dir, PATH_BYTES, "/");
+	else
+		(void)snprintf(dir, PATH_BYTES, "%.*s", (int)(slash - path), path);
+}
+
+static int write_temporary(const char *tmp, struct str content, unsigned mode, struct err *e)
+{
+	(void)unlink(tmp);
+	int fd CLEAN(file_closep) =
+		open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, (mode_t)mode);
+	if (fd < 0)
+		return err_os(e, errno, "create %s", tmp);
+	if (fchmod(fd, (mode_t)mode) < 0)
+		return err_os(e, errno, "set mode of %s", tmp);
+	if (file_write_fd(fd, content, e) < 0)
+		return err_in(e, "%s", tmp);
+	if (fsync(fd) < 0)
+		return err_os(e, errno, "flush %s", tmp);
+	return 0;
+}
+
+MUST int file_write(const char *path, struct str content, unsigned mode, struct err *e)
+{
+	char dir[PATH_BYTES], tmp[PATH_BYTES + 16];
+	parent_of(path, dir);
+	const char *slash = strrchr(path, '/');
+	int n = snprintf(tmp, sizeof tmp, "%s/.tmp-%s", dir, slash ? slash + 1 : path);
+	if (n < 0 || (size_t)n >= sizeof tmp)
+		return err_fail(e, ERR_INVALID, "path too long: %.80s…", path);
+	if (write_temporary(tmp, content, mode, e) < 0) {
+		(void)unlink(tmp);
+		return -1;
+	}
+	fail_point("base.file.written");
+	if (rename(tmp, path) < 0) {
+		int os = errno;
+		(void)unlink(tmp);
+		return err_os(e, os, "rename to %s", path);
+	}
+	fail_point("base.file.renamed");
+	return file_sync_dir(dir, e);
+}
+
+MUST int file_write_if_changed(const char *path, struct str content, unsigned mode, struct err *e)
+{
+	struct arena *a CLEAN(arena_freep) = NULL;
+	if (arena_new(2 * content.n + 4096, &a, e) < 0)
+		return -1;
+	struct str old;
+	struct err ignored;
+	if (file_read(path, content.n, a, &old, &ignored) == 0 && str_eq(old, content))
+		return 1;
+	return file_write(path, content, mode, e);
+}
+
+MUST int file_mkdirs(const char *path, unsigned mode, struct err *e)
+{
+	char part[PATH_BYTES];
+	size_t n = strlen(path);
+	if (n >= sizeof part)
+		return err_fail(e, ERR_INVALID, "path too long: %.80s…", path);
+	for (size_t i = 1; i <= n; i++) {
+		if (path[i] != '/' && i != n)
+			continue;
+		memcpy(part, path, i);
+		part[i] = 0;
+		if (mkdir(part, (mode_t)mode) < 0 && errno != EEXIST)
+			return err_os(e, errno, "make directory %s", part);
+	}
+	return 0;
+}
+
+bool file_exists(const char *path)
+{
+	struct stat st;
+	return lstat(path, &st) == 0;
+}
+
+struct str file_join(struct arena *a, struct str dir, struct str name)
+{
+	const char *slash = str_ends(dir, S("/")) ? "" : "/";
+	return arena_fmt(a, "%" STR_F "%s%" STR_F, STR_A(dir), slash, STR_A(name));
+}
+
+static bool is_dot(const char *name)
+{
+	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+/*
+ * Empties the directory open at dirs[depth], going down with openat and O_NOFOLLOW only. An
+ * explicit stack, because the depth of the tree is somebody else's choice.
+ */
+struct walk {
+	DIR *dirs[TREE_DEPTH_MAX];
+	char names[TREE_DEPTH_MAX][256];
+	size_t depth; /* directories open */
+	dev_t device;
+};
+
+static int walk_down(struct walk *w, int parent, const char *name, struct err *e)
+{
+	if (w->depth == TREE_DEPTH_MAX)
+		return err_fail(e, ERR_TOO_LARGE, "more than %d directories deep", TREE_DEPTH_MAX);
+	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		int os = errno;
+		file_closep(&fd);
+		return err_os(e, os, "open directory %s", name);
+	}
+	if (w->depth && st.st_dev != w->device) {
+		file_closep(&fd);
+		return err_fail(e, ERR_CONFLICT, "another file system is mounted at %s", name);
+	}
+	w->device = st.st_dev;
+	DIR *dir = fdopendir(fd);
+	if (!dir) {
+		int os = errno;
+		file_closep(&fd);
+		return err_os(e, os, "read directory %s", name);
+	}
+	w->dirs[w->depth] = dir;
+	(void)snprintf(w->names[w->depth], sizeof w->names[0], "%s", name);
+	w->depth++;
+	return 0;
+}
+
+/* One entry of the deepest directory: removed, or walked into. */
+static int walk_entry(struct walk *w, const char *name, struct err *e)
+{
+	int fd = dirfd(w->dirs[w->depth - 1]);
+	if (unlinkat(fd, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR && errno != EPERM)
+		return err_os(e, errno, "remove %s", name);
+	return walk_down(w, fd, name, e);
+}
+
+static int walk_up(struct walk *w, int top, struct err *e)
+{
+	w->depth--;
+	(void)closedir(w->dirs[w->depth]);
+	int parent = w->depth ? dirfd(w->dirs[w->depth - 1]) : top;
+	if (unlinkat(parent, w->names[w->depth], AT_REMOVEDIR) < 0 && errno != ENOENT)
+		return err_os(e, errno, "remove directory %s", w->names[w->depth]);
+	return 0;
+}
+
+static int remove_directory(struct walk *w, int top, const char *name, struct err *e)
+{
+	int rc = walk_down(w, top, name, e);
+	while (rc == 0 && w->depth) {
+		struct dirent *d = readdir(w->dirs[w->depth - 1]);
+		if (!d)
+			rc = walk_up(w, top, e);
+		else if (!is_dot(d->d_name))
+			rc = walk_entry(w, d->d_name, e);
+	}
+	while (w->depth)
+		(void)closedir(w->dirs[--w->depth]);
+	return rc;
+}
+
+MUST int file_remove_tree(const char *path, struct err *e)
+{
+	if (unlink(path) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR && errno != EPERM)
+		return err_os(e, errno, "remove %s", path);
+	char dir[PATH_BYTES];
+	parent_of(path, dir);
+	const char *slash = strrchr(path, '/');
+	int top CLEAN(file_closep) = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (top < 0)
+		return err_os(e, errno, "open %s", dir);
+	struct walk w = {.depth = 0};
+	if (remove_directory(&w, top, slash ? slash + 1 : path, e) < 0)
+		return err_in(e, "remove tree %s", path);
+	return 0;
+}
+
+MUST int file_lock(const char *path, int *out_fd, struct err *e)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return err_os(e, errno, "open lock %s", path);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		int os = errno;
+		file_closep(&fd);
+		return os == EWOULDBLOCK ? 1 : err_os(e, os, "lock %s", path);
+	}
+	*out_fd = fd;
+	return 0;
+}
