@@ -3,9 +3,9 @@
 /*
  * Memory of one request, pass or command: allocated piecewise, freed at once.
  *
- * An arena has a byte limit that it never passes. It is sticky: once an allocation failed, every
- * later one fails too, arena_check() tells, and the text functions return the empty str, so that
- * a handler may build its answer first and ask once. One thread at a time.
+ * An arena has a byte limit that it never passes. It is sticky: once an allocation failed,
+ * every later one fails too, arena_check() tells, and the text functions return the empty str,
+ * so that a handler may build its answer first and ask once. One thread at a time.
  */
 #include "base/str.h"
 
@@ -20,7 +20,8 @@ void arena_freep(struct arena **a);
 /* Forgets every allocation and a failure; keeps one block for the next user. */
 void arena_clear(struct arena *a);
 
-/* `n` zeroed bytes aligned for any type, or NULL (limit or memory). n = 0 gives a valid pointer. */
+/* `n` zeroed bytes aligned for any type, or NULL (limit or memory). n = 0 gives a valid
+ * pointer. */
 void *arena_alloc(struct arena *a, size_t n);
 /* An array of `count` zeroed items, overflow checked. */
 void *arena_array(struct arena *a, size_t count, size_t item_bytes);

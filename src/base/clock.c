@@ -56,7 +56,8 @@ struct clock_date clock_date(int64_t at_ms)
 	int64_t era = floor_div(days, 146097);
 	int64_t day_of_era = days - era * 146097;
 	int64_t year_of_era =
-		(day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+		(day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) /
+		365;
 	int64_t day_of_year =
 		day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
 	int64_t shifted = (5 * day_of_year + 2) / 153; /* 0 = March */
@@ -74,7 +75,8 @@ int64_t clock_date_ms(struct clock_date d)
 	year -= month <= 2;
 	int64_t era = floor_div(year, 400), year_of_era = year - era * 400;
 	int64_t day_of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + d.day - 1;
-	int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+	int64_t day_of_era =
+		year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
 	return (era * 146097 + day_of_era - 719468) * DAY_MS;
 }
 
@@ -84,8 +86,8 @@ void clock_text(int64_t at_ms, char out[static CLOCK_TEXT_SIZE])
 	unsigned ms = (unsigned)(at_ms - floor_div(at_ms, DAY_MS) * DAY_MS);
 	unsigned year = (unsigned)d.year % 10000, month = (unsigned)d.month % 100;
 	(void)snprintf(out, CLOCK_TEXT_SIZE, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", year, month,
-		       (unsigned)d.day % 100, ms / 3600000 % 24, ms / 60000 % 60, ms / 1000 % 60,
-		       ms % 1000);
+		       (unsigned)d.day % 100, ms / 3600000 % 24, ms / 60000 % 60,
+		       ms / 1000 % 60, ms % 1000);
 }
 
 /* Reads `n` digits at position `at`; -1 if they are not there. */

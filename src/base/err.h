@@ -39,17 +39,17 @@ enum { ERR_TEXT_MAX = 512, ERR_FIELD_MAX = 160 };
 
 struct err {
 	enum err_kind kind;
-	int os;		  /* errno, or 0 */
-	int line;	  /* place where it was raised */
-	const char *file; /* static text */
+	int os;			   /* errno, or 0 */
+	int line;		   /* place where it was raised */
+	const char *file;	   /* static text */
 	char field[ERR_FIELD_MAX]; /* path in the input, "" if none: "parameters.title" */
 	char text[ERR_TEXT_MAX];   /* one sentence for a person, without newline */
 };
 
 struct err_kind_info {
-	const char *name;    /* stable word, as in logs and JSON: "not-found" */
-	int http_status;     /* 400 … 503 */
-	int exit_code;	     /* of the CLI: 1 … 20, documented in docs/errors.md */
+	const char *name;     /* stable word, as in logs and JSON: "not-found" */
+	int http_status;      /* 400 … 503 */
+	int exit_code;	      /* of the CLI: 1 … 20, documented in docs/errors.md */
 	bool is_retry_useful; /* the same call may succeed later */
 };
 
@@ -59,10 +59,12 @@ const struct err_kind_info *err_kind_info(enum err_kind kind);
 /* Fills *e and returns -1: `return err_fail(e, ERR_NOT_FOUND, "no node %s", name);` */
 #define err_fail(e, kind, ...) err_fill((e), (kind), 0, __FILE__, __LINE__, __VA_ARGS__)
 
-/* As err_fail with kind ERR_IO (ERR_NO_ROOM for ENOSPC, ERR_MEMORY for ENOMEM) and the text of `os_errno` appended. */
+/* As err_fail with kind ERR_IO (ERR_NO_ROOM for ENOSPC, ERR_MEMORY for ENOMEM) and the text of
+ * `os_errno` appended. */
 #define err_os(e, os_errno, ...) err_fill_os((e), (os_errno), __FILE__, __LINE__, __VA_ARGS__)
 
-/* As err_fail with kind ERR_INVALID, naming the field: err_field(e, "parameters.port", "is above 65535"). */
+/* As err_fail with kind ERR_INVALID, naming the field: err_field(e, "parameters.port", "is
+ * above 65535"). */
 #define err_field(e, path, ...) err_fill_field((e), (path), __FILE__, __LINE__, __VA_ARGS__)
 
 int err_fill(struct err *e, enum err_kind kind, int os, const char *file, int line,
@@ -79,4 +81,7 @@ int err_in(struct err *e, const char *format, ...) PRINTF(2, 3);
 void err_clear(struct err *e);
 
 /* An empty error for a local: `struct err e = ERR_INIT;` */
-#define ERR_INIT {.kind = ERR_NONE}
+#define ERR_INIT \
+	{ \
+		.kind = ERR_NONE \
+	}

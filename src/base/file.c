@@ -42,8 +42,8 @@ static ssize_t read_all(int fd, char *p, size_t n)
 }
 
 /* Grows with what arrives, so that files of /proc (size 0) are read too. */
-static int read_stream(int fd, const char *path, size_t max_bytes, struct arena *a, struct str *out,
-		       struct err *e)
+static int read_stream(int fd, const char *path, size_t max_bytes, struct arena *a,
+		       struct str *out, struct err *e)
 {
 	struct buf b CLEAN(buf_fini) = BUF_INIT(max_bytes);
 	char chunk[16384];
@@ -138,7 +138,8 @@ MUST int file_write(const char *path, struct str content, unsigned mode, struct 
 	return file_sync_dir(dir, e);
 }
 
-MUST int file_write_if_changed(const char *path, struct str content, unsigned mode, struct err *e)
+MUST int file_write_if_changed(const char *path, struct str content, unsigned mode,
+			       struct err *e)
 {
 	struct arena *a CLEAN(arena_freep) = NULL;
 	if (arena_new(2 * content.n + 4096, &a, e) < 0)
@@ -198,7 +199,8 @@ struct walk {
 static int walk_down(struct walk *w, int parent, const char *name, struct err *e)
 {
 	if (w->depth == TREE_DEPTH_MAX)
-		return err_fail(e, ERR_TOO_LARGE, "more than %d directories deep", TREE_DEPTH_MAX);
+		return err_fail(e, ERR_TOO_LARGE, "more than %d directories deep",
+				TREE_DEPTH_MAX);
 	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
 	if (fd < 0 || fstat(fd, &st) < 0) {

@@ -18,7 +18,8 @@ MUST int file_read(const char *path, size_t max_bytes, struct arena *a, struct s
  */
 MUST int file_write(const char *path, struct str content, unsigned mode, struct err *e);
 /* As file_write, but leaves an identical file alone and then returns 1. */
-MUST int file_write_if_changed(const char *path, struct str content, unsigned mode, struct err *e);
+MUST int file_write_if_changed(const char *path, struct str content, unsigned mode,
+			       struct err *e);
 /* Makes the directory and its parents with `mode`; existing ones are left as they are. */
 MUST int file_mkdirs(const char *path, unsigned mode, struct err *e);
 /* Removes a file or a whole tree; what is not there is fine. Stays on one file system. */

@@ -26,7 +26,8 @@ struct log_kv {
 
 /* log_event(LOG_WARN, "node.lost", KV_C("node", name), KV_I("silent_ms", gap)) */
 #define log_event(level, id, ...) \
-	log_write((level), (id), (const struct log_kv[]){__VA_ARGS__ __VA_OPT__(, ){.key = NULL}})
+	log_write((level), (id), \
+		  (const struct log_kv[]){__VA_ARGS__ __VA_OPT__(, ){.key = NULL}})
 void log_write(enum log_level level, const char *id, const struct log_kv *kv);
 /* Logs a failure: its kind, text, field and place, after the given pairs. */
 #define log_err(level, id, e, ...) \

@@ -39,7 +39,8 @@ void *mem_grow(void *old, size_t count, size_t item_bytes, struct err *e)
 {
 	void *p = must_fail() ? NULL : reallocarray(old, count ? count : 1, item_bytes);
 	if (!p)
-		(void)err_fail(e, ERR_MEMORY, "out of memory for %zu × %zu bytes", count, item_bytes);
+		(void)err_fail(e, ERR_MEMORY, "out of memory for %zu × %zu bytes", count,
+			       item_bytes);
 	return p;
 }
 

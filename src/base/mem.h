@@ -8,7 +8,8 @@
 
 /* `n` zeroed bytes or NULL with *e filled (ERR_MEMORY). */
 void *mem_new(size_t n, struct err *e);
-/* Room for `count` items of `item_bytes`, old content kept; on failure NULL and the old block stays. */
+/* Room for `count` items of `item_bytes`, old content kept; on failure NULL and the old block
+ * stays. */
 void *mem_grow(void *old, size_t count, size_t item_bytes, struct err *e);
 /* A NUL-terminated copy of `n` bytes. */
 char *mem_dup(const char *p, size_t n, struct err *e);

@@ -103,19 +103,21 @@ MUST int str_to_i64(struct str s, int64_t min, int64_t max, int64_t *out, struct
 	__int128 v = 0;
 	for (size_t i = 0; i < digits.n; i++) {
 		if (digits.p[i] < '0' || digits.p[i] > '9')
-			return err_fail(e, ERR_INVALID, "'%" STR_F "' is not an integer", STR_A(s));
+			return err_fail(e, ERR_INVALID, "'%" STR_F "' is not an integer",
+					STR_A(s));
 		v = v * 10 + (digits.p[i] - '0');
 	}
 	if (is_negative)
 		v = -v;
 	if (v < min || v > max)
-		return err_fail(e, ERR_INVALID, "%" STR_F " is not within %lld … %lld", STR_A(s),
-				(long long)min, (long long)max);
+		return err_fail(e, ERR_INVALID, "%" STR_F " is not within %lld … %lld",
+				STR_A(s), (long long)min, (long long)max);
 	*out = (int64_t)v;
 	return 0;
 }
 
-/* Length of the UTF-8 sequence at p (at most n bytes), 0 if it is not one. RFC 3629 section 4. */
+/* Length of the UTF-8 sequence at p (at most n bytes), 0 if it is not one. RFC 3629 section 4.
+ */
 static size_t utf8_sequence(const uint8_t *p, size_t n)
 {
 	if (p[0] < 0x80)

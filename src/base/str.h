@@ -18,7 +18,10 @@ struct str {
 /* A str of a literal, usable in initialisers of locals. */
 #define S(lit) ((struct str){"" lit, sizeof(lit) - 1})
 /* The same for static tables. */
-#define S_INIT(lit) {"" lit, sizeof(lit) - 1}
+#define S_INIT(lit) \
+	{ \
+		"" lit, sizeof(lit) - 1 \
+	}
 /* For printf: printf("%" STR_F, STR_A(s)) */
 #define STR_F ".*s"
 #define STR_A(s) (int)(s).n, (s).p
@@ -63,7 +66,10 @@ struct buf {
 };
 
 /* An empty buffer that will hold at most `max_bytes`. No memory is taken yet. */
-#define BUF_INIT(max_bytes) {.max = (max_bytes)}
+#define BUF_INIT(max_bytes) \
+	{ \
+		.max = (max_bytes) \
+	}
 void buf_fini(struct buf *b);
 void buf_add(struct buf *b, struct str s);
 void buf_add_c(struct buf *b, char c);
