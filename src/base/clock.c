@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * The machine's clocks, civil dates, and random bytes.
- *
- * Dates by counting days in 400-year eras that begin on 1 March, so that the leap day is last:
- * Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms" (public domain description).
+ * The machine's clocks, moments as text, and random bytes.
  */
 #include "base/clock.h"
 
 #include <errno.h>
 #include <sys/random.h>
-
-enum { DAY_MS = 86400000 };
 
 static int64_t read_clock(clockid_t id)
 {
@@ -45,45 +40,10 @@ int64_t clock_mono_ms(const struct clock *c)
 	return c->mono_ms(c->user);
 }
 
-static int64_t floor_div(int64_t a, int64_t b)
-{
-	return a / b - (a % b < 0);
-}
-
-struct clock_date clock_date(int64_t at_ms)
-{
-	int64_t days = floor_div(at_ms, DAY_MS) + 719468; /* since 0000-03-01 */
-	int64_t era = floor_div(days, 146097);
-	int64_t day_of_era = days - era * 146097;
-	int64_t year_of_era =
-		(day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) /
-		365;
-	int64_t day_of_year =
-		day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-	int64_t shifted = (5 * day_of_year + 2) / 153; /* 0 = March */
-	int64_t month = shifted < 10 ? shifted + 3 : shifted - 9;
-	return (struct clock_date){
-		.year = (int)(year_of_era + era * 400 + (month <= 2)),
-		.month = (int)month,
-		.day = (int)(day_of_year - (153 * shifted + 2) / 5 + 1),
-	};
-}
-
-int64_t clock_date_ms(struct clock_date d)
-{
-	int64_t year = d.year + (d.month - 1) / 12, month = (d.month - 1) % 12 + 1;
-	year -= month <= 2;
-	int64_t era = floor_div(year, 400), year_of_era = year - era * 400;
-	int64_t day_of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + d.day - 1;
-	int64_t day_of_era =
-		year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-	return (era * 146097 + day_of_era - 719468) * DAY_MS;
-}
-
 void clock_text(int64_t at_ms, char out[static CLOCK_TEXT_SIZE])
 {
-	struct clock_date d = clock_date(at_ms);
-	unsigned ms = (unsigned)(at_ms - floor_div(at_ms, DAY_MS) * DAY_MS);
+	struct date d = date_at(at_ms);
+	unsigned ms = (unsigned)(at_ms - date_ms(d));
 	unsigned year = (unsigned)d.year % 10000, month = (unsigned)d.month % 100;
 	(void)snprintf(out, CLOCK_TEXT_SIZE, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", year, month,
 		       (unsigned)d.day % 100, ms / 3600000 % 24, ms / 60000 % 60,
@@ -120,13 +80,13 @@ static int64_t parse_time_of_day(struct str s)
 
 MUST int clock_parse(struct str s, int64_t *out_ms, struct err *e)
 {
-	struct clock_date d = {digits(s, 0, 4), digits(s, 5, 2), digits(s, 8, 2)};
+	struct date d = {digits(s, 0, 4), digits(s, 5, 2), digits(s, 8, 2)};
 	bool is_date = s.n >= 10 && s.p[4] == '-' && s.p[7] == '-' && d.year >= 1970;
 	int64_t ms = 0;
 	if (is_date && s.n > 10)
 		ms = s.n >= 20 ? parse_time_of_day(s) : -1;
-	int64_t day_ms = is_date ? clock_date_ms(d) : 0;
-	struct clock_date back = clock_date(day_ms);
+	int64_t day_ms = is_date ? date_ms(d) : 0;
+	struct date back = date_at(day_ms);
 	if (!is_date || ms < 0 || back.month != d.month || back.day != d.day)
 		return err_fail(e, ERR_INVALID,
 				"'%" STR_F "' is not a date (2026-11-21) or UTC time "

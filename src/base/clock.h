@@ -6,6 +6,7 @@
  * Rules never ask the machine what time it is: they receive a moment, or a struct clock. The
  * simulation hands in a virtual clock and a seeded generator, and a run repeats exactly.
  */
+#include "base/date.h"
 #include "base/str.h"
 
 struct clock {
@@ -24,14 +25,6 @@ enum { CLOCK_TEXT_SIZE = 25 };
 void clock_text(int64_t at_ms, char out[static CLOCK_TEXT_SIZE]);
 /* Reads what clock_text writes, also without milliseconds or time ("2026-11-21"). */
 MUST int clock_parse(struct str s, int64_t *out_ms, struct err *e);
-
-/* Civil date (UTC, proleptic Gregorian) of a moment and back. month 1 … 12, day 1 … 31. */
-struct clock_date {
-	int year, month, day;
-};
-struct clock_date clock_date(int64_t at_ms);
-/* First millisecond of that day. Month may be 13: January of the next year. */
-int64_t clock_date_ms(struct clock_date d);
 
 struct rng {
 	void (*fill)(void *user, void *out, size_t n);
