@@ -30,18 +30,16 @@ struct hash hasher_end(struct hasher *h);
  * The hash of what the descriptor yields from its position to its end, at most `max_bytes`
  * (beyond: ERR_TOO_LARGE). *out_bytes, if not NULL, gets the length. ERR_IO if reading fails.
  */
-MUST
-int hash_fd(int fd, int64_t max_bytes, struct hash *out, int64_t *out_bytes, struct err *e);
+MUST int hash_fd(int fd, int64_t max_bytes, struct hash *out, int64_t *out_bytes,
+		 struct err *e);
 /* As hash_fd for a regular file, which is not a symbolic link. Returns 1 if there is none. */
-MUST
-int hash_file(const char *path, int64_t max_bytes, struct hash *out, int64_t *out_bytes,
-	      struct err *e);
+MUST int hash_file(const char *path, int64_t max_bytes, struct hash *out, int64_t *out_bytes,
+		   struct err *e);
 
 /* 64 lower-case hex digits and a NUL. */
 void hash_text(const struct hash *h, char out[static HASH_TEXT_SIZE]);
 /* Reads 64 hex digits (either case), nothing else; ERR_INVALID otherwise. */
-MUST
-int hash_parse(struct str text, struct hash *out, struct err *e);
+MUST int hash_parse(struct str text, struct hash *out, struct err *e);
 
 /* Equal, in a time that tells nothing about where they differ. */
 bool hash_eq(const struct hash *a, const struct hash *b);

@@ -37,11 +37,9 @@ struct signature {
  * moment get the same key. The directory must exist. ERR_CORRUPT if the file is not a key,
  * ERR_FORBIDDEN if others may read it, ERR_IO.
  */
-MUST
-int sign_key_open(const char *path, struct sign_key **out, struct err *e);
+MUST int sign_key_open(const char *path, struct sign_key **out, struct err *e);
 /* As sign_key_open, but never makes one: returns 1 if there is no file. */
-MUST
-int sign_key_load(const char *path, struct sign_key **out, struct err *e);
+MUST int sign_key_load(const char *path, struct sign_key **out, struct err *e);
 /* Zeroes and frees. NULL is accepted; returns NULL. */
 struct sign_key *sign_key_free(struct sign_key *k);
 /* For CLEAN(sign_key_freep). */
@@ -56,9 +54,7 @@ bool sign_is_good(const struct sign_public *p, struct str message, const struct 
 
 /* "ed25519:" and 64 hex digits, and back (ERR_INVALID). */
 void sign_public_text(const struct sign_public *p, char out[static SIGN_PUBLIC_TEXT_SIZE]);
-MUST
-int sign_public_parse(struct str text, struct sign_public *out, struct err *e);
+MUST int sign_public_parse(struct str text, struct sign_public *out, struct err *e);
 /* 128 hex digits, and back (ERR_INVALID). */
 void signature_text(const struct signature *s, char out[static SIGN_TEXT_SIZE]);
-MUST
-int signature_parse(struct str text, struct signature *out, struct err *e);
+MUST int signature_parse(struct str text, struct signature *out, struct err *e);
