@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "core/event.h"
+
+const char *event_kind_word(enum event_kind k)
+{
+	static const char *const words[EVENT_KINDS] = {
+		[EVENT_RELEASE_PUBLISHED] = "release.published",
+		[EVENT_NODE_CHANGED] = "node.changed",
+		[EVENT_NODE_FORMATTED] = "node.formatted",
+		[EVENT_NODE_BANGED] = "node.banged",
+		[EVENT_INSTALLATION_WANTED] = "installation.wanted",
+		[EVENT_INSTALLATION_REPORTED] = "installation.reported",
+		[EVENT_INSTALLATION_FORGOTTEN] = "installation.forgotten",
+		[EVENT_INSTANCE_REQUESTED] = "instance.requested",
+		[EVENT_INSTANCE_CHANGED] = "instance.changed",
+		[EVENT_INSTANCE_ALLOCATED] = "instance.allocated",
+		[EVENT_INSTANCE_REPORTED] = "instance.reported",
+		[EVENT_INSTANCE_PUBLISHED] = "instance.published",
+		[EVENT_INSTANCE_BANGED] = "instance.banged",
+		[EVENT_INSTANCE_RENAMED] = "instance.renamed",
+		[EVENT_INSTANCE_FREED] = "instance.freed",
+		[EVENT_PROMISE_MOVED] = "promise.moved",
+		[EVENT_USAGE_REPORTED] = "usage.reported",
+		[EVENT_CUSTOMER_CHANGED] = "customer.changed",
+		[EVENT_PRICES_CHANGED] = "prices.changed",
+		[EVENT_INVOICE_ISSUED] = "invoice.issued",
+	};
+	ASSERT((unsigned)k < EVENT_KINDS);
+	return words[k];
+}
