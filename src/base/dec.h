@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #pragma once
 /*
- * Exact decimals: quantities and money.
+ * Exact decimals, for quantities and (base/money.h) money.
  *
  * A value is coefficient × 10^-scale with at most 36 digits and at most 18 decimals. 64 bits
  * would not do: the byte-seconds of a 10 TiB disk in a month pass 2^64. The scale travels with
@@ -60,19 +60,3 @@ MUST int dec_round(struct dec a, uint8_t digits, struct dec *out, struct err *e)
  */
 MUST int dec_mul_ratio(struct dec amount, struct dec part, struct dec whole, uint8_t digits,
 		       struct dec *out, struct err *e);
-
-/* An amount of one currency. */
-struct money {
-	struct dec amount;
-	char currency[4]; /* ISO 4217 code, NUL-terminated */
-};
-
-/* Decimals of a currency's smallest coin (EUR 2, JPY 0, KWD 3); -1 if the table has no such
- * code. */
-int money_digits(const char *currency);
-/* Reads a code of the table. ERR_INVALID. */
-MUST int money_currency(struct str code, char out[static 4], struct err *e);
-/* ERR_INVALID if the currencies differ, else as dec_add. */
-MUST int money_add(struct money a, struct money b, struct money *out, struct err *e);
-/* Rounded to the smallest coin. ERR_INVALID for an unknown currency. */
-MUST int money_round(struct money a, struct money *out, struct err *e);
