@@ -20,9 +20,8 @@ struct http_client_options {
 };
 
 /* `options` is copied. ERR_INVALID (field "base"), ERR_MEMORY. */
-MUST
-int http_client_open(const struct http_client_options *options, struct http_client **out,
-		     struct err *e);
+MUST int http_client_open(const struct http_client_options *options, struct http_client **out,
+			  struct err *e);
 /* NULL is accepted; returns NULL. No fetch may be running. */
 struct http_client *http_client_close(struct http_client *c);
 /* For CLEAN(http_client_closep). */
@@ -67,13 +66,11 @@ enum { HTTP_CANCELLED = 1 };
  * broke), ERR_TIMEOUT, ERR_TOO_LARGE (body), ERR_INVALID (target), ERR_MEMORY (arena).
  * The server may have acted on the request in each of these cases but the last two.
  */
-MUST
-int http_fetch(struct http_client *c, const struct http_request *r, struct arena *a,
-	       struct http_response *out, struct err *e);
+MUST int http_fetch(struct http_client *c, const struct http_request *r, struct arena *a,
+		    struct http_response *out, struct err *e);
 /* As http_fetch, and a status outside 200 … 299 is the error of http_error_from_response. */
-MUST
-int http_fetch_ok(struct http_client *c, const struct http_request *r, struct arena *a,
-		  struct http_response *out, struct err *e);
+MUST int http_fetch_ok(struct http_client *c, const struct http_request *r, struct arena *a,
+		       struct http_response *out, struct err *e);
 
 /*
  * From any thread: the fetch that runs ends at once, and later ones return HTTP_CANCELLED

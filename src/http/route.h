@@ -52,9 +52,8 @@ struct http_router;
  * begin with a struct http_route. It must outlive the router. ERR_INTERNAL names a bad or
  * double row.
  */
-MUST
-int http_router_new(const void *table, size_t count, size_t row_bytes, struct http_router **out,
-		    struct err *e);
+MUST int http_router_new(const void *table, size_t count, size_t row_bytes,
+			 struct http_router **out, struct err *e);
 struct http_router *http_router_free(struct http_router *r);
 void http_router_freep(struct http_router **r);
 

@@ -54,9 +54,8 @@ struct http_server_options {
  * mode 0600 and replaces a dead one at that path. ERR_INVALID (field "listen"), ERR_CONFLICT
  * (the address is in use), ERR_IO, ERR_MEMORY.
  */
-MUST
-int http_server_open(const struct http_server_options *options, http_handler_fn *fn, void *user,
-		     struct http_server **out, struct err *e);
+MUST int http_server_open(const struct http_server_options *options, http_handler_fn *fn,
+			  void *user, struct http_server **out, struct err *e);
 /*
  * Stops accepting, tells the holders of parked calls, waits for answers (rule 3) and for their
  * way out, and frees. After it returned the handler is not running and not called any more.

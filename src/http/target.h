@@ -29,15 +29,15 @@ struct http_target {
  * a control character in the path or NUL in the query, a segment "." or "..", no leading '/',
  * more segments or parameters than the maxima above. '+' in a query is a space.
  */
-MUST
-int http_target_read(struct str raw, struct arena *a, struct http_target *out, struct err *e);
+MUST int http_target_read(struct str raw, struct arena *a, struct http_target *out,
+			  struct err *e);
 
 /* The first parameter of that name, or NULL. */
 const struct http_param *http_target_param(const struct http_target *t, const char *name);
 /* Undoes percent coding, and '+' if `is_query`; ERR_INVALID (no field) if broken or not UTF-8.
  */
-MUST
-int http_decode(struct str raw, bool is_query, struct arena *a, struct str *out, struct err *e);
+MUST int http_decode(struct str raw, bool is_query, struct arena *a, struct str *out,
+		     struct err *e);
 
 /* Appends `s` percent coded, so that it is one path segment or one query value (RFC 3986: all
  * but unreserved). */
