@@ -67,6 +67,7 @@ const struct err_kind_info *err_kind_info(enum err_kind kind);
  * above 65535"). */
 #define err_field(e, path, ...) err_fill_field((e), (path), __FILE__, __LINE__, __VA_ARGS__)
 
+/* What the macros above call with their place in the source. */
 int err_fill(struct err *e, enum err_kind kind, int os, const char *file, int line,
 	     const char *format, ...) PRINTF(6, 7);
 int err_fill_os(struct err *e, int os, const char *file, int line, const char *format, ...)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include "base/str.h"
 
@@ -14,17 +14,22 @@ static void integers_are_bounded(void **state UNUSED)
 		int64_t min, max, want;
 		int rc;
 	} cases[] = {
-		{"0", 0, 9, 0, 0},	 {"-7", -9, 9, -7, 0},
-		{"10", 0, 9, 0, -1},	 {"", 0, 9, 0, -1},
-		{"-", -9, 9, 0, -1},	 {"1x", 0, 9, 0, -1},
-		{" 1", 0, 9, 0, -1},	 {"9223372036854775807", 0, INT64_MAX, INT64_MAX, 0},
+		{"0", 0, 9, 0, 0},
+		{"-7", -9, 9, -7, 0},
+		{"10", 0, 9, 0, -1},
+		{"", 0, 9, 0, -1},
+		{"-", -9, 9, 0, -1},
+		{"1x", 0, 9, 0, -1},
+		{" 1", 0, 9, 0, -1},
+		{"9223372036854775807", 0, INT64_MAX, INT64_MAX, 0},
 		{"9223372036854775808", INT64_MIN, INT64_MAX, 0, -1},
 		{"-9223372036854775808", INT64_MIN, INT64_MAX, INT64_MIN, 0},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct err e = ERR_INIT;
 		int64_t got = 0;
-		int rc = str_to_i64(str_from(cases[i].text), cases[i].min, cases[i].max, &got, &e);
+		int rc = str_to_i64(str_from(cases[i].text), cases[i].min, cases[i].max, &got,
+				    &e);
 		assert_int_equal(rc, cases[i].rc);
 		assert_int_equal(got, cases[i].want);
 		assert_int_equal(e.kind, rc ? ERR_INVALID : ERR_NONE);
