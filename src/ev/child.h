@@ -48,9 +48,8 @@ typedef void ev_child_fn(void *user, const struct ev_child_result *r);
  * ERR_NOT_FOUND if there is no such program. `out` may be NULL.
  */
 enum { EV_CHILD_LINGER_MS = 200, EV_CHILD_INPUT_MAX = 1 << 20 };
-MUST
-int ev_child(struct ev *ev, const struct ev_child_spec *spec, ev_child_fn *fn, void *user,
-	     struct ev_child **out, struct err *e);
+MUST int ev_child(struct ev *ev, const struct ev_child_spec *spec, ev_child_fn *fn, void *user,
+		  struct ev_child **out, struct err *e);
 int ev_child_pid(const struct ev_child *c);
 /* Sends a signal to the child's process group. The callback still comes. */
 void ev_child_kill(struct ev_child *c, int signum);
@@ -62,10 +61,8 @@ struct ev_child *ev_child_free(struct ev_child *c);
  * Runs a child to its end and blocks until then: for the pool, the CLI and tests. Output is
  * copied into `a`. A non-zero exit is a success here; look at `out`.
  */
-MUST
-int ev_child_wait(const struct ev_child_spec *spec, struct arena *a,
-		  struct ev_child_result *out, struct err *e);
+MUST int ev_child_wait(const struct ev_child_spec *spec, struct arena *a,
+		       struct ev_child_result *out, struct err *e);
 /* 0 if the child ended with exit code 0, else ERR_BROKEN (ERR_TIMEOUT) with the end of its
  * output. */
-MUST
-int ev_child_check(const struct ev_child_result *r, const char *name, struct err *e);
+MUST int ev_child_check(const struct ev_child_result *r, const char *name, struct err *e);

@@ -29,23 +29,21 @@ struct ev_stream_options {
 };
 
 /* Takes a connected stream socket or one end of a socketpair; closes it even on failure. */
-MUST
-int ev_stream_open(struct ev *ev, int fd, const struct ev_stream_options *o,
-		   struct ev_stream **out, struct err *e);
+MUST int ev_stream_open(struct ev *ev, int fd, const struct ev_stream_options *o,
+			struct ev_stream **out, struct err *e);
 /* Connects to a socket in the file system. ERR_UNREACHABLE if nobody listens. */
-MUST
-int ev_stream_connect_unix(struct ev *ev, const char *path, const struct ev_stream_options *o,
-			   struct ev_stream **out, struct err *e);
+MUST int ev_stream_connect_unix(struct ev *ev, const char *path,
+				const struct ev_stream_options *o, struct ev_stream **out,
+				struct err *e);
 /* Sends one message (framing is added here). ERR_BUSY beyond out_max_bytes: nothing is sent. */
-MUST
-int ev_stream_send(struct ev_stream *s, struct str message, struct err *e);
+MUST int ev_stream_send(struct ev_stream *s, struct str message, struct err *e);
 /* Stops taking messages until switched on again; the peer's bytes wait in the kernel. */
 void ev_stream_pause(struct ev_stream *s, bool is_paused);
 /* True when everything sent was handed to the kernel. */
 bool ev_stream_is_flushed(const struct ev_stream *s);
 /* The uid and pid of the peer as the kernel knows them (SO_PEERCRED). */
-MUST
-int ev_stream_peer(const struct ev_stream *s, unsigned *out_uid, int *out_pid, struct err *e);
+MUST int ev_stream_peer(const struct ev_stream *s, unsigned *out_uid, int *out_pid,
+			struct err *e);
 /* Closes at once, without `closed`. NULL is accepted; returns NULL. */
 struct ev_stream *ev_stream_free(struct ev_stream *s);
 
@@ -55,8 +53,7 @@ typedef void ev_accept_fn(void *user,
  * Listens on a socket at `path` with permissions `mode`; a stale socket file is replaced. The
  * path has at most 107 bytes; longer ones are reached through a descriptor of their directory.
  */
-MUST
-int ev_listen_unix(struct ev *ev, const char *path, unsigned mode, ev_accept_fn *fn, void *user,
-		   struct ev_listener **out, struct err *e);
+MUST int ev_listen_unix(struct ev *ev, const char *path, unsigned mode, ev_accept_fn *fn,
+			void *user, struct ev_listener **out, struct err *e);
 /* Stops listening and removes the socket file. NULL is accepted; returns NULL. */
 struct ev_listener *ev_listener_free(struct ev_listener *l);
