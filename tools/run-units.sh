@@ -1,23 +1,40 @@
 #!/bin/bash
 # SPDX-License-Identifier: AGPL-3.0-or-later
-# Runs unit test programs (cmocka) one after another and ends with "N passed, N failed" (tests, not programs).
-# Output of a program is shown when something in it failed.
+# Runs unit test programs (cmocka), as many at once as there are processors, and ends with
+# "N passed, N failed" (tests, not programs). Output of a program is shown when something in it
+# failed; a program that crashed or leaked counts as one failure more.
 set -u
-passed=0 failed=0
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+
+# Files of the logs are named by place, so that the report keeps the order.
+one() {
+	"$2" >"$3/$1.out" 2>&1 </dev/null
+	printf '%d\n' $? >"$3/$1.code"
+}
+export -f one
+place=0
 for program in "$@"; do
-	output=$("$program" 2>&1)
-	code=$?
+	printf '%d %s\n' "$place" "$program"
+	place=$((place + 1))
+done | xargs -r -P "$(nproc)" -L 1 bash -c 'one "$1" "$2" "$0"' "$logs"
+
+passed=0 failed=0 place=0
+for program in "$@"; do
+	output=$(tr -d '\0' <"$logs/$place.out")
+	code=$(<"$logs/$place.code")
+	place=$((place + 1))
 	ok=$(grep -c '^\[       OK \]' <<<"$output")
-	bad=$(grep -c '^\[  FAILED  \] .*[^)]$' <<<"$output")
-	[ "$code" -ne 0 ] && bad=$(grep -oP '^\[  FAILED  \] \K\d+(?= test)' <<<"$output" | head -1)
-	if [ "$code" -ne 0 ]; then
-		[ -n "$bad" ] || bad=1
-		printf '%s\n' "$output"
-		printf 'FAILED %s (exit %s)\n' "$program" "$code"
-	else
-		bad=0
+	bad=$(grep -oP '^\[  FAILED  \] \K\d+(?= test)' <<<"$output" | tail -n 1)
+	[[ $bad ]] || bad=0
+	[[ $code -ne 0 && $bad -eq 0 ]] && bad=1
+	if [[ $code -eq 0 && $ok -eq 0 ]]; then
+		bad=1 output+=$'\nno test in this program'
+	fi
+	if [[ $code -ne 0 || $bad -ne 0 ]]; then
+		printf '%s\nFAILED %s (exit %s)\n' "$output" "$program" "$code"
 	fi
 	passed=$((passed + ok)) failed=$((failed + bad))
 done
 printf '%d passed, %d failed\n' "$passed" "$failed"
-[ "$failed" -eq 0 ]
+[[ $failed -eq 0 ]]
