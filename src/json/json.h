@@ -64,7 +64,7 @@ const char *json_kind_name(enum json_kind kind);
 
 /*
  * Reads `text` (any value at the top, nothing after it) into a tree in `a`, which bounds its
- * size: the memory is charged before the text is read. Refuses more than JSON_DEPTH_MAX levels,
+ * size: the nodes are charged before the text is read. Refuses more than JSON_DEPTH_MAX levels,
  * duplicate keys, invalid UTF-8, NaN and infinities, numbers out of range, the character
  * U+0000, and trailing bytes: ERR_INVALID, the text names line and column. ERR_TOO_LARGE:
  * beyond the arena's limit. The tree keeps no pointer into `text`.
@@ -98,7 +98,7 @@ struct json *json_at(const struct json *array, size_t i);
  * (inside the quotes every byte stands for itself). NULL if a step is missing or malformed; the
  * empty path is `j` itself.
  */
-struct json *json_path(const struct json *j, struct str path);
+const struct json *json_path(const struct json *j, struct str path);
 
 /* False for NULL. */
 bool json_is(const struct json *j, enum json_kind kind);
