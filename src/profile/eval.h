@@ -18,9 +18,11 @@
  * All functions but new and free may be called from any thread; they block (up to the wall
  * clock limit), so call them from pool threads.
  *
- *     parent: {"bundle": "CANONICAL TEXT"}\n                        once
- *             {"op": "manifest"}\n | {"op": "instance", "type": T, "input": {…}}\n
- *     child:  "= " JSON "\n" | "! " text of the error "\n"          after "!" it ends
+ * On the socket between them both sides send frames: length in four bytes, most significant
+ * first, then as many bytes.
+ *     parent: the bundle's canonical text, once; then questions:
+ *             {"op": "manifest"}   {"op": "instance", "input": {…}, "type": T}   {"op": "warm"}
+ *     child:  '=' JSON, or '!' text of the error, after which it ends
  */
 #include "profile/bundle.h"
 

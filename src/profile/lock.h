@@ -4,8 +4,8 @@
  * A lock: `software.debian {suite, packages}` resolved to exactly these files. Who has the lock
  * and a cache can build the release when every mirror is gone.
  *
- *     {"architecture": "amd64", "kind": "debian", "packages": [{"architecture", "file", "name",
- *      "sha256", "size", "version"}…], "recipe": 1, "suite": "bookworm"}
+ *     {"architecture": "amd64", "files": {…}, "kind": "debian", "packages": [{"architecture",
+ * "file", "name", "sha256", "size", "version"}…], "recipe": 1, "suite": "bookworm"}
  *
  * The canonical text (sorted keys, no white space, packages sorted by name) is hashed: two
  * profiles with the same packages have the same lock hash and share one build. Where files can
@@ -31,6 +31,7 @@ struct lock_package {
 
 struct profile_lock {
 	struct str suite, architecture;
+	struct spec_pairs files;       /* of struct spec_software */
 	struct lock_package *packages; /* sorted by name */
 	size_t package_count;
 	int64_t total_bytes;

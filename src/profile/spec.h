@@ -7,7 +7,7 @@
  *
  * Everything points into the arena given. No state: any thread.
  */
-#include "base/arena.h"
+#include "json/desc.h"
 
 enum {
 	SPEC_NAME_MAX = 63, /* names of types, services, steps, promises: [a-z0-9][a-z0-9_-]* */
@@ -32,11 +32,8 @@ struct spec_list {
 	size_t count;
 };
 
-struct spec_pair {
-	struct str name, value;
-};
 struct spec_pairs {
-	struct spec_pair *items; /* sorted by name */
+	struct json_pair *items; /* sorted by key */
 	size_t count;
 };
 
@@ -63,7 +60,9 @@ struct spec_software {
 	/* debian: packages of one suite. The only kind yet. */
 	struct str suite;	   /* "bookworm" */
 	struct spec_list packages; /* as written in the profile, without duplicates, sorted */
-	struct str mirror;	   /* "" : the node's own sources */
+	struct spec_pairs files; /* path in the root → text, written before packages beyond the
+				  * essential ones are installed (what their scripts read) */
+	struct str mirror;	 /* "": the node's own sources */
 };
 
 struct profile_manifest {
@@ -96,6 +95,7 @@ MUST int profile_connection_check(const struct spec_type *t, const struct spec_p
 
 /* ---- instance ---- */
 
+/* What a change of a file does to services. Unsaid it is restart: safe for any program. */
 enum spec_reload { SPEC_RELOAD_NONE, SPEC_RELOAD_RESTART, SPEC_RELOAD_SIGNAL };
 
 struct spec_file {
@@ -103,7 +103,7 @@ struct spec_file {
 	struct str text;
 	unsigned mode;		   /* 0600 unless said otherwise; no set-id bits */
 	enum spec_reload reload;   /* what a change of the text does to `services` … */
-	struct spec_list services; /* … empty: to all of them */
+	struct spec_list services; /* … none named: to all of them (that can, if SIGNAL) */
 };
 
 struct spec_step {
