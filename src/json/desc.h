@@ -130,9 +130,9 @@ enum { JSON_KEY_MAX = 255, JSON_TEXT_MAX = 1 << 20 };
 		JSON_FIELD_(T, m, struct str, JSON_FIELD_STR, key, flags, help), \
 			.min = (min_), .max = (max_), ##__VA_ARGS__ \
 	}
-#define JSON_ENUM(T, m, key, words_, flags_, help_, ...) \
+#define JSON_ENUM(T, m, key_, words_, flags_, help_, ...) \
 	{ \
-		.key = (key), .help = (help_), .type = JSON_FIELD_ENUM, .flags = (flags_), \
+		.key = (key_), .help = (help_), .type = JSON_FIELD_ENUM, .flags = (flags_), \
 		.offset = offsetof(T, m) + \
 			  0 * sizeof(char[sizeof(((T *)0)->m) == sizeof(int) ? 1 : -1]), \
 		.words = (words_), ##__VA_ARGS__ \
