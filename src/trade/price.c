@@ -7,6 +7,8 @@
  */
 #include "trade/price.h"
 
+#include "base/money.h"
+
 enum { PLACE_MAX = 64 };
 
 /* clang-format off */
@@ -100,6 +102,8 @@ static int check_usage(const struct price_component *c, const struct place *at, 
 {
 	if ((unsigned)c->metric >= METRICS)
 		return wrong(e, at, "metric", "is not a metric");
+	if ((unsigned)c->tiering >= PRICE_TIERINGS)
+		return wrong(e, at, "tiering", "must be graduated or volume");
 	if (!metric_unit(c->metric, c->unit))
 		return wrong(e, at, "unit", "is not a unit of this metric");
 	if (check_amount(c->included, at, "included", e) < 0 ||
@@ -121,6 +125,8 @@ static int check_component(const struct price_component *c, const struct place *
 		return wrong(e, at, "kind", "must be subscription or usage");
 	if ((unsigned)c->period >= PRICE_PERIODS)
 		return wrong(e, at, "period", "must be hour, day or month");
+	if ((unsigned)c->counts >= PRICE_COUNTS)
+		return wrong(e, at, "counts", "must be while-exists or while-started");
 	return check_amount(c->price, at, "price", e);
 }
 

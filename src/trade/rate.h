@@ -15,7 +15,12 @@
 #include "base/arena.h"
 #include "trade/price.h"
 
-enum { RATE_SHOWN_DIGITS = 6, RATE_LINES_MAX = 100000, RATE_INSTANCES_MAX = 20000 };
+enum {
+	RATE_SHOWN_DIGITS = 6,
+	RATE_LINES_MAX = 100000,
+	RATE_INSTANCES_MAX = 20000,
+	RATE_PERIOD_MAX_DAYS = 400,
+};
 
 /* A stretch of an instance's life; [from, to). */
 struct rate_span {
@@ -63,8 +68,10 @@ struct rate_result {
 };
 
 /*
- * Lines whose quantity is 0 are left out. ERR_INVALID names the wrong field; ERR_TOO_LARGE
- * beyond a maximum or if a number does not fit; ERR_MEMORY if the arena is full.
+ * Lines whose quantity is 0 are left out; what `included` covers is a line of amount 0. A
+ * minimum holds for each instance that existed in the period or used something, or once for a
+ * pool in which one did. ERR_INVALID names the wrong field; ERR_TOO_LARGE beyond a maximum or
+ * if a number does not fit; ERR_MEMORY if the arena is full.
  */
 MUST int rate(const struct rate_input *in, struct arena *a, struct rate_result *out,
 	      struct err *e);
