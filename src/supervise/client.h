@@ -25,10 +25,9 @@ struct supervise_client_handlers {
 
 /* Any of the three may be NULL. `socket_path` is copied. Never fails for an absent supervisor.
  */
-MUST
-int supervise_client_new(struct ev *ev, const char *socket_path,
-			 const struct supervise_client_handlers *h,
-			 struct supervise_client **out, struct err *e);
+MUST int supervise_client_new(struct ev *ev, const char *socket_path,
+			      const struct supervise_client_handlers *h,
+			      struct supervise_client **out, struct err *e);
 /* Open requests are dropped without a callback. NULL is accepted; returns NULL. */
 struct supervise_client *supervise_client_free(struct supervise_client *c);
 bool supervise_client_is_connected(const struct supervise_client *c);
@@ -47,25 +46,23 @@ typedef void supervise_reply_fn(void *user, const struct supervise_reply *reply)
  * way.
  */
 enum { SUPERVISE_REQUESTS_MAX = 1024 };
-MUST
-int supervise_request(struct supervise_client *c, const struct supervise_request *rq,
-		      int64_t timeout_ms, supervise_reply_fn *fn, void *user, struct err *e);
+MUST int supervise_request(struct supervise_client *c, const struct supervise_request *rq,
+			   int64_t timeout_ms, supervise_reply_fn *fn, void *user,
+			   struct err *e);
 
 /*
  * One request on a connection of its own, blocking for at most timeout_ms: for the CLI and
  * tests. A refusal of the supervisor is a failure of this call. Text in *out lives in `a`.
  */
-MUST
-int supervise_call(const char *socket_path, const struct supervise_request *rq,
-		   int64_t timeout_ms, struct arena *a, struct supervise_reply *out,
-		   struct err *e);
+MUST int supervise_call(const char *socket_path, const struct supervise_request *rq,
+			int64_t timeout_ms, struct arena *a, struct supervise_reply *out,
+			struct err *e);
 
 /*
  * Blocks until an event of `kind` of service `id` (empty: any) arrives on a connection that
  * first subscribes, then sends `rq` (may be NULL). For tests and benchmarks. ERR_TIMEOUT
  * otherwise.
  */
-MUST
-int supervise_await(const char *socket_path, const struct supervise_request *rq,
-		    enum supervise_event_kind kind, struct str id, int64_t timeout_ms,
-		    struct arena *a, struct supervise_event *out, struct err *e);
+MUST int supervise_await(const char *socket_path, const struct supervise_request *rq,
+			 enum supervise_event_kind kind, struct str id, int64_t timeout_ms,
+			 struct arena *a, struct supervise_event *out, struct err *e);

@@ -20,12 +20,13 @@ struct oci_service {
 	const char *const *env; /* NULL-terminated "NAME=value"; PATH, HOME, USER, LANG and
 				   TMPDIR are added if missing; may be NULL */
 	const char *hostname;	/* NULL: "hoc" */
-	const char *netns;	/* path of the network namespace; NULL: an empty new one */
+	bool joins_network;	/* no network namespace of its own: the supervisor enters
+				    supervise_spec.netns first. False: an empty new one */
 	const char *cwd;	/* NULL: "/hoc" */
 	unsigned uid_base;	/* first host uid (= gid) of the partition's range */
 	unsigned uid, gid;	/* inside; 0, 0 stands for 1000, 1000 unless is_root */
-	bool is_root; /* setup steps that need container root: uid 0 without capabilities
-			 but CHOWN, DAC_OVERRIDE, FOWNER, SETUID, SETGID (of the range only) */
+	bool is_root; /* setup steps that must own files of several users: uid 0 inside, with
+			 CHOWN, DAC_OVERRIDE, FOWNER, SETUID, SETGID over the range */
 	int64_t memory_bytes; /* 0: no limit; these three need cgroup controllers, else unset */
 	int64_t cpu_milli;    /* 1,000 = one processor */
 	int64_t pids;
@@ -34,11 +35,9 @@ struct oci_service {
 };
 
 /* Appends the configuration as canonical JSON. ERR_INVALID names the member. */
-MUST
-int oci_config(const struct oci_service *s, struct buf *out, struct err *e);
+MUST int oci_config(const struct oci_service *s, struct buf *out, struct err *e);
 /*
  * Writes `dir`/config.json (dir is made if missing, 0700) if it differs. Returns 1 if it was
  * the same already.
  */
-MUST
-int oci_bundle_write(const char *dir, const struct oci_service *s, struct err *e);
+MUST int oci_bundle_write(const char *dir, const struct oci_service *s, struct err *e);

@@ -55,27 +55,33 @@ enum supervise_verb {
 	SUPERVISE_VERBS,
 };
 
-/* What a service is. Two specs are the same if every member is and config.json's bytes are. */
+/*
+ * What a service is. `start` of what runs changes nothing if the bytes of config.json, the log
+ * and the network namespace are the same (a difference in the other members is taken over on
+ * the fly: "unchanged"); else the service is restarted.
+ */
 struct supervise_spec {
-	struct str id; /* "PARTITION/NAME": [a-z0-9][a-z0-9_.-]* on both sides, ≤ 63 each */
-	struct str partition;  /* the part before '/'; may be left empty */
-	struct str bundle;     /* absolute directory that holds config.json */
-	struct str log;	       /* absolute file for stdout and stderr; empty: /dev/null */
-	int64_t log_max_bytes; /* 4096 … 1 GiB; 0: 10 MiB. See log_cap.h for what happens there
-				*/
+	struct str id;	   /* "PARTITION/NAME", each [a-z0-9][a-z0-9_.-]*, at most 63 bytes */
+	struct str bundle; /* absolute directory that holds config.json */
+	struct str netns;  /* absolute path of a network namespace to start in; empty: as
+			      config.json  says. Opened in the host's mount namespace */
+	struct str log; /* absolute file for stdout and stderr; empty: /dev/null. It is opened
+			   as root: its directory belongs to root, not to the partition */
+	int64_t log_max_bytes; /* 65,536 … 1 GiB; 0: 10 MiB. The older half is dropped there */
 	int64_t log_uid;       /* owner of a log file made here (host uid); 0: root */
 	struct str stop_signal; /* "SIGTERM" if empty */
-	int64_t stop_seconds; /* 0 … 3600, then SIGKILL to all of the container; 0: at once */
+	int64_t stop_seconds;	/* 1 … 3,600, then SIGKILL; 0: 10 */
 	int64_t backoff_min_ms; /* wait before the second respawn in a row; 0: 100 */
 	int64_t backoff_max_ms; /* 0: 30,000 */
-	int64_t steady_ms;	/* having run that long counts as well again; 0: 10,000 */
-	bool standby; /* keep a created container ready: respawn by one write (costs ~1 MiB) */
+	int64_t steady_ms; /* having run that long, the next respawn is at once; 0: 10,000 */
+	bool standby;	   /* keep a created container ready: respawn by one write */
 };
 
 /* A one-shot container: a setup step, a command of a promise. */
 struct supervise_run_spec {
 	struct str partition;
 	struct str bundle;	  /* as above; removed by its owner, not here */
+	struct str netns;	  /* as above */
 	int64_t timeout_ms;	  /* 1 … 3,600,000; then SIGKILL */
 	int64_t output_max_bytes; /* ≤ SUPERVISE_OUTPUT_MAX; the end is kept, the beginning
 				     dropped */
@@ -84,9 +90,9 @@ struct supervise_run_spec {
 
 struct supervise_request {
 	enum supervise_verb verb;
-	int64_t serial; /* set by the client */
-	struct supervise_spec service;
-	struct supervise_run_spec run;
+	int64_t serial;			/* set by the client */
+	struct supervise_spec *service; /* start */
+	struct supervise_run_spec *run; /* run */
 	struct str id;
 	struct str partition;
 	struct str signal; /* "SIGHUP" */
@@ -157,9 +163,9 @@ struct supervise_reply {
 	int64_t serial;
 	enum supervise_outcome outcome;
 	int64_t pid;
-	struct supervise_hello hello;
-	struct supervise_usage usage;
-	struct supervise_result result;
+	struct supervise_hello *hello; /* hello, else NULL; and so on */
+	struct supervise_usage *usage;
+	struct supervise_result *result;
 	struct supervise_status *services;
 	size_t service_count;
 	struct err error; /* kind ERR_NONE if none */
@@ -192,19 +198,20 @@ const char *supervise_state_name(enum supervise_state s);
 const char *supervise_event_name(enum supervise_event_kind k);
 const char *supervise_outcome_name(enum supervise_outcome o);
 
-/* Each writes one line without LF, or reads one; unknown keys and bad values name their path.
- */
-MUST
-int supervise_request_write(const struct supervise_request *rq, struct buf *out, struct err *e);
-MUST
-int supervise_request_read(struct str line, struct arena *a, struct supervise_request *out,
-			   struct err *e);
-MUST
-int supervise_reply_write(enum supervise_verb verb, const struct supervise_reply *r,
-			  struct buf *out, struct err *e);
-MUST
-int supervise_event_write(const struct supervise_event *ev, struct buf *out, struct err *e);
+/* Each appends one line without LF; buf_check(out) tells. */
+void supervise_request_write(const struct supervise_request *rq, struct buf *out);
+void supervise_reply_write(const struct supervise_reply *r, struct buf *out);
+void supervise_event_write(const struct supervise_event *ev, struct buf *out);
+/* A request; unknown keys, bad and missing values are ERR_INVALID naming their path. */
+MUST int supervise_request_read(struct str line, struct arena *a, struct supervise_request *out,
+				struct err *e);
 /* A line from the supervisor: 0 and *reply, or 1 and *event. */
-MUST
-int supervise_answer_read(struct str line, struct arena *a, struct supervise_reply *reply,
-			  struct supervise_event *event, struct err *e);
+MUST int supervise_answer_read(struct str line, struct arena *a, struct supervise_reply *reply,
+			       struct supervise_event *event, struct err *e);
+
+/* "SIGTERM" → 15; 0 if unknown. "SIGRTMIN+3" is known too. */
+int supervise_signal_number(struct str name);
+/* One half of an id: [a-z0-9][a-z0-9_.-]*, at most 63 bytes. */
+bool supervise_is_name(struct str s);
+/* The part before '/' of a valid id. */
+struct str supervise_partition_of(struct str id);

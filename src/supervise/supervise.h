@@ -28,8 +28,7 @@ struct supervise_options {
 };
 
 /* Runs until asked to end. ERR_CONFLICT if another supervisor owns the directory. */
-MUST
-int supervise_run(const struct supervise_options *o, struct err *e);
+MUST int supervise_run(const struct supervise_options *o, struct err *e);
 
 /* The socket's path for NODEDIR. */
 struct str supervise_socket_path(struct arena *a, struct str node_dir);
