@@ -28,7 +28,7 @@ NEEDS_cli       := base ev json trust http profile core trade supervise
 
 # The foreign library of each room (pkg-config names).
 PKG_ev      := libuv
-PKG_json    := jansson
+PKG_json    := jansson libpcre2-8
 PKG_db      := sqlite3 libpq
 PKG_trust   := libsodium
 PKG_http    := libmicrohttpd libcurl
@@ -96,6 +96,8 @@ unit-$(1): $$(UNIT_$(1))
 	@tools/run-units.sh $$(UNIT_$(1))
 endef
 $(foreach r,$(ROOMS),$(eval $(call room_rules,$(r))))
+# libpq's header has a banned function in a macro of its own: it comes before the ban.
+$(O)/obj/db/postgresql.o: CPPFLAGS += -include libpq-fe.h
 
 $(O)/obj/%.o: src/%.c $(O)/flags
 	@mkdir -p $(@D)
@@ -156,8 +158,9 @@ ci: ## the same in a fresh clone's manner (.ci/run)
 
 lint: ## layout, ladder of rooms, headers, sizes, links… (tools/check-*)
 	@tools/lint
-unit: $(foreach r,$(ROOMS),$(UNIT_$(r))) ## unit tests of all rooms (unit-<room>: of one)
-	@tools/run-units.sh $(foreach r,$(ROOMS),$(UNIT_$(r)))
+UNITS ?= $(ROOMS)
+unit: $(foreach r,$(UNITS),$(UNIT_$(r))) ## unit tests of all rooms (unit-<room>: of one; UNITS="db http")
+	@tools/run-units.sh $(foreach r,$(UNITS),$(UNIT_$(r)))
 
 # Black-box tests get the program by HOC. T picks tests: make scene T=-k\ postgres
 SCENE_DB ?= sqlite
