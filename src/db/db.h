@@ -63,8 +63,8 @@ struct db_options {
  * ERR_FORBIDDEN (read-only file, wrong password). The URL may hold a password: no error text
  * shows it.
  */
-MUST
-int db_open(const char *url, const struct db_options *options, struct db **out, struct err *e);
+MUST int db_open(const char *url, const struct db_options *options, struct db **out,
+		 struct err *e);
 /* Does what is queued, then closes. No other call may be under way. NULL accepted; gives NULL.
  */
 struct db *db_close(struct db *db);
@@ -95,27 +95,24 @@ typedef void db_commit_fn(void *user);
  * that was acknowledged before. Returns what fn returns. A statement that writes fails with
  * ERR_INTERNAL. Not from inside another transaction. ERR_BUSY: no reader free in time.
  */
-MUST
-int db_read(struct db *db, db_work_fn *fn, void *user, struct err *e);
+MUST int db_read(struct db *db, db_work_fn *fn, void *user, struct err *e);
 /*
  * Queues fn for the writer and waits until the commit that holds it is durable. Returns what fn
  * returned. ERR_BUSY: queue full, nothing done. Not from inside a transaction or a done
  * function (ERR_INTERNAL). fn runs in the writer thread while this thread waits: `user` may be
  * a local.
  */
-MUST
-int db_write(struct db *db, db_work_fn *fn, void *user, struct err *e);
+MUST int db_write(struct db *db, db_work_fn *fn, void *user, struct err *e);
 /*
  * Queues fn and returns; `done` is called exactly once if this returned 0, never if it failed
  * (ERR_BUSY, ERR_MEMORY). `user` must live until then. On sqlite::memory: it runs before this
  * returns, unless called from inside a job or done function: then right after that one.
  */
-MUST
-int db_write_async(struct db *db, db_work_fn *fn, void *user, db_done_fn *done, struct err *e);
+MUST int db_write_async(struct db *db, db_work_fn *fn, void *user, db_done_fn *done,
+			struct err *e);
 /* Adds a hook, at most DB_HOOKS_MAX (ERR_TOO_LARGE). Any time; called after the done functions.
  */
-MUST
-int db_on_commit(struct db *db, db_commit_fn *fn, void *user, struct err *e);
+MUST int db_on_commit(struct db *db, db_commit_fn *fn, void *user, struct err *e);
 
 /* ---- statements ------------------------------------------------------------------------ */
 
@@ -138,9 +135,10 @@ struct db_sql {
  */
 struct db_stmt *db_prepare(struct db_tx *tx, const struct db_sql *sql);
 /*
- * Binds by name. Cheapest in the order of `params`. Text and blobs are not copied: they live
- * until the first db_step, db_exec. Text must be UTF-8 without NUL, else the statement fails
- * with ERR_INVALID (field = name of the parameter). An unknown name fails with ERR_INTERNAL.
+ * Binds by name. Cheapest in the order of `params`. Text and blobs are not copied: they must
+ * live until the last db_step or db_exec of this use. Text must be UTF-8 without NUL, else the
+ * statement fails with ERR_INVALID (field = name of the parameter). An unknown name fails with
+ * ERR_INTERNAL.
  */
 void db_bind_str(struct db_stmt *q, const char *name, struct str value);
 void db_bind_cstr(struct db_stmt *q, const char *name, const char *value); /* NULL binds null */
@@ -158,19 +156,17 @@ void db_bind_str_or_null(struct db_stmt *q, const char *name, struct str value);
  * a foreign key). ERR_NO_ROOM: disk full. ERR_CORRUPT, ERR_IO, ERR_BUSY, ERR_UNREACHABLE,
  * ERR_INTERNAL: the statement is wrong. Also tells a failure of the getters below.
  */
-MUST
-int db_step(struct db_stmt *q, struct err *e);
+MUST int db_step(struct db_stmt *q, struct err *e);
 /* Runs it to its end, rows ignored: the number of rows inserted, changed or deleted, or -1. */
-MUST
-int64_t db_exec(struct db_stmt *q, struct err *e);
+MUST int64_t db_exec(struct db_stmt *q, struct err *e);
 
 /*
  * Values of the current row, by column name or by index from 0. By index is cheapest; by name
  * costs one string comparison if columns are read in the order of the SELECT. Text goes into
  * the arena, NUL-terminated. NULL gives 0 and the str {NULL, 0}; an empty text has p != NULL.
  * A column that is not there or of another type makes the statement fail (next db_step, or the
- * end of the transaction), and gives 0 or the empty str here. A full arena gives {NULL, 0} and
- * shows in arena_check.
+ * end of the transaction), and gives 0 or the empty str here. A full arena gives the empty text
+ * and shows in arena_check.
  */
 int64_t db_col_i64(struct db_stmt *q, const char *name);
 bool db_col_bool(struct db_stmt *q, const char *name);
@@ -198,11 +194,9 @@ struct db_migration {
  * once. ERR_UNSUPPORTED: the database is newer than the list; ERR_CONFLICT: a number is
  * recorded under another name. Call before other work.
  */
-MUST
-int db_migrate(struct db *db, const struct db_migration *list, size_t n, struct err *e);
+MUST int db_migrate(struct db *db, const struct db_migration *list, size_t n, struct err *e);
 /* The number of the last migration done, 0 if none. */
-MUST
-int db_version(struct db *db, int *out, struct err *e);
+MUST int db_version(struct db *db, int *out, struct err *e);
 
 /* ---- tests and measurement ------------------------------------------------------------- */
 
