@@ -90,7 +90,7 @@ int err_fill_field(struct err *e, const char *path, const char *file, int line,
 	return -1;
 }
 
-int err_in(struct err *e, const char *format, ...)
+int err_prefix(struct err *e, const char *format, ...)
 {
 	char joined[ERR_TEXT_MAX];
 	va_list args;

@@ -57,26 +57,36 @@ struct err_kind_info {
 const struct err_kind_info *err_kind_info(enum err_kind kind);
 
 /* Fills *e and returns -1: `return err_fail(e, ERR_NOT_FOUND, "no node %s", name);` */
-#define err_fail(e, kind, ...) err_fill((e), (kind), 0, __FILE__, __LINE__, __VA_ARGS__)
+#define err_fail(e, kind, ...) \
+	err_failed(err_fill((e), (kind), 0, __FILE__, __LINE__, __VA_ARGS__))
 
 /* As err_fail with kind ERR_IO (ERR_NO_ROOM for ENOSPC, ERR_MEMORY for ENOMEM) and the text of
  * `os_errno` appended. */
-#define err_os(e, os_errno, ...) err_fill_os((e), (os_errno), __FILE__, __LINE__, __VA_ARGS__)
+#define err_os(e, os_errno, ...) \
+	err_failed(err_fill_os((e), (os_errno), __FILE__, __LINE__, __VA_ARGS__))
 
 /* As err_fail with kind ERR_INVALID, naming the field: err_field(e, "parameters.port", "is
  * above 65535"). */
-#define err_field(e, path, ...) err_fill_field((e), (path), __FILE__, __LINE__, __VA_ARGS__)
+#define err_field(e, path, ...) \
+	err_failed(err_fill_field((e), (path), __FILE__, __LINE__, __VA_ARGS__))
+
+/* Puts "prefix: " before the text of a filled *e and returns -1. */
+#define err_in(e, ...) err_failed(err_prefix((e), __VA_ARGS__))
+
+/* -1, which compilers and analysers may rely on: a failure is never taken for a success. */
+static inline int err_failed(int rc UNUSED)
+{
+	return -1;
+}
 
 /* What the macros above call with their place in the source. */
 int err_fill(struct err *e, enum err_kind kind, int os, const char *file, int line,
 	     const char *format, ...) PRINTF(6, 7);
 int err_fill_os(struct err *e, int os, const char *file, int line, const char *format, ...)
 	PRINTF(5, 6);
+int err_prefix(struct err *e, const char *format, ...) PRINTF(2, 3);
 int err_fill_field(struct err *e, const char *path, const char *file, int line,
 		   const char *format, ...) PRINTF(5, 6);
-
-/* Puts "prefix: " before the text of a filled *e and returns -1. */
-int err_in(struct err *e, const char *format, ...) PRINTF(2, 3);
 
 /* Makes *e empty again. */
 void err_clear(struct err *e);
