@@ -8,6 +8,7 @@ longer fail is itself a failure: `tools/check-x --self-test`.
 import os
 import pathlib
 import re
+import subprocess
 import sys
 import tempfile
 
@@ -55,6 +56,14 @@ def without_comments(text, keep_strings=True):
 
 def line_of(text, position):
     return text.count("\n", 0, position) + 1
+
+
+def c_flags():
+    """What the compiler is told in every flavour, foreign headers included."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    packages = " ".join(re.findall(r"^PKG_\w+\s*:=(.*)$", makefile, re.M)).split()
+    found = subprocess.run(["pkg-config", "--cflags", *packages], capture_output=True, text=True, check=True)
+    return ["-std=gnu17", "-D_GNU_SOURCE", "-Isrc", *found.stdout.split()]
 
 
 def try_samples(check, samples):
