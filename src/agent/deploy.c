@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * From a wish to a spec, and from a spec to files and services.
+ */
+#include "agent/deploy.h"
+
+#include <sys/stat.h>
+
+#include "agent/deploy_impl.h"
+#include "base/fail.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "json/json.h"
+
+/* ---- what the instance must be -------------------------------------------------------------
+ */
+
+struct str deploy_release_dir(const char *node_dir, struct str release, struct arena *a,
+			      struct err *e)
+{
+	struct profile_ref ref;
+	if (profile_ref_parse(release, &ref, e) < 0)
+		return S("");
+	if (ref.kind != PROFILE_REF_URI) {
+		(void)err_fail(e, ERR_UNSUPPORTED, "this node cannot build %" STR_F,
+			       STR_A(release));
+		return S("");
+	}
+	return arena_fmt(a, "%s/releases/%s", node_dir, ref.hash);
+}
+
+/* The release's files on this node: bundle, manifest, type. */
+static int open_release(const struct deploy *d, const struct machine_wish *w, struct arena *a,
+			struct deploy_plan *plan, struct err *e)
+{
+	struct str dir = deploy_release_dir(d->node_dir, w->release, a, e), text, manifest;
+	if (!dir.n)
+		return -1;
+	plan->rootfs = arena_fmt(a, "%" STR_F "/root", STR_A(dir)).p;
+	struct str path = arena_fmt(a, "%" STR_F "/bundle.json", STR_A(dir));
+	int rc = file_read(path.p, PROFILE_BUNDLE_MAX_BYTES, a, &text, e);
+	if (rc != 0)
+		return rc < 0 ? -1
+			      : err_fail(e, ERR_NOT_FOUND,
+					 "release %" STR_F " is not on this node",
+					 STR_A(w->release));
+	if (profile_bundle_parse(text, a, &plan->bundle, e) < 0 ||
+	    profile_eval_manifest(d->eval, &plan->bundle, a, &manifest, e) < 0 ||
+	    profile_manifest_read(manifest, a, &plan->manifest, e) < 0)
+		return err_in(e, "release %" STR_F, STR_A(w->release));
+	plan->type = profile_manifest_type(&plan->manifest, w->type);
+	if (!plan->type)
+		return err_field(e, "type", "this release has no type %" STR_F, STR_A(w->type));
+	return 0;
+}
+
+static struct json *secrets_of(const struct deploy *d, const struct machine_wish *w,
+			       const struct spec_type *type, struct arena *a, struct err *e)
+{
+	struct json *all = json_object_new(a);
+	for (size_t i = 0; i < type->secret_count; i++) {
+		struct str value;
+		const struct spec_secret *s = &type->secrets[i];
+		if (ndb_secret(d->ndb, w->guid, s->name, (size_t)s->length, d->rng, a, &value,
+			       e) < 0)
+			return NULL;
+		json_set_str(a, all, s->name, value);
+	}
+	return all;
+}
+
+static int parse_or(struct str text, const char *otherwise, struct arena *a, struct json **out,
+		    struct err *e)
+{
+	return json_parse(text.n ? text : str_from(otherwise), a, out, e);
+}
+
+/* The argument of instance(i): see docs/rooms/profile.md. */
+static int input_of(const struct deploy *d, const struct part *p, const struct machine_wish *w,
+		    struct deploy_plan *plan, struct arena *a, struct err *e)
+{
+	struct str checked;
+	struct json *parameters, *shared, *i = json_object_new(a),
+					  *partition = json_object_new(a),
+					  *node = json_object_new(a);
+	if (profile_parameters_check(plan->type, w->parameters, a, &checked, e) < 0 ||
+	    json_parse(checked, a, &parameters, e) < 0 ||
+	    parse_or(w->shared, "[]", a, &shared, e) < 0)
+		return -1;
+	struct json *secrets = secrets_of(d, w, plan->type, a, e);
+	if (!secrets)
+		return -1;
+	json_set_str(a, partition, S("name"), str_from(p->name));
+	json_set_str(a, partition, S("ipv4"), str_from(p->ipv4));
+	json_set_str(a, partition, S("ipv6"), str_from(p->ipv6));
+	json_set_str(a, partition, S("home"), S("/hoc"));
+	json_set_str(a, node, S("name"), str_from(d->node));
+	json_set_str(a, i, S("title"), w->title);
+	json_set_str(a, i, S("guid"), w->guid);
+	json_set_str(a, i, S("tree"), w->tree);
+	json_set_str(a, i, S("type"), plan->type->name);
+	json_set_str(a, i, S("state"), w->want == PLAN_STARTED ? S("started") : S("stopped"));
+	json_set(a, i, S("partition"), partition);
+	json_set(a, i, S("node"), node);
+	json_set(a, i, S("parameters"), parameters);
+	json_set(a, i, S("secrets"), secrets);
+	json_set(a, i, S("shared"), shared);
+	json_set(a, i, S("children"), json_object_new(a));
+	plan->input = i;
+	return arena_check(a, e);
+}
+
+static int evaluate(const struct deploy *d, struct deploy_plan *plan, struct arena *a,
+		    struct err *e)
+{
+	struct str input = json_text(plan->input, a);
+	if (profile_eval_instance(d->eval, &plan->bundle, plan->type->name, input, a,
+				  &plan->spec_text, e) < 0 ||
+	    profile_spec_read(plan->spec_text, a, &plan->spec, e) < 0)
+		return -1;
+	return profile_connection_check(plan->type, &plan->spec.publish, a, e);
+}
+
+/* Evaluates until the children's connections that went in are those that came out: twice at
+ * most. */
+static int make_spec(const struct deploy *d, const struct part *p, const struct machine_wish *w,
+		     struct deploy_plan *plan, struct arena *a, struct err *e)
+{
+	if (open_release(d, w, a, plan, e) < 0 || input_of(d, p, w, plan, a, e) < 0)
+		return -1;
+	if (evaluate(d, plan, a, e) < 0)
+		return -1;
+	if (!plan->spec.request_count)
+		return 0;
+	int changed = deploy_children(d, w, plan, a, e);
+	if (changed <= 0)
+		return changed;
+	return evaluate(d, plan, a, e);
+}
+
+static struct str connection_text(const struct profile_spec *spec, struct arena *a)
+{
+	struct json *o = json_object_new(a);
+	for (size_t i = 0; i < spec->publish.count; i++)
+		json_set_str(a, o, spec->publish.items[i].key, spec->publish.items[i].value);
+	return spec->publish.count ? json_text(o, a) : S("");
+}
+
+/* ---- files ---------------------------------------------------------------------------------
+ */
+
+static bool has_file(const struct profile_spec *spec, struct str path)
+{
+	for (size_t i = 0; i < spec->file_count; i++)
+		if (str_eq(spec->files[i].path, path))
+			return true;
+	return false;
+}
+
+static bool concerns(const struct spec_file *f, struct str service)
+{
+	for (size_t i = 0; i < f->services.count; i++)
+		if (str_eq(f->services.items[i], service))
+			return true;
+	return f->services.count == 0;
+}
+
+static void mark_services(const struct spec_file *f, struct deploy_plan *plan)
+{
+	for (size_t i = 0; i < plan->spec.service_count; i++) {
+		if (!concerns(f, plan->spec.services[i].name))
+			continue;
+		enum deploy_touch touch = f->reload == SPEC_RELOAD_RESTART  ? DEPLOY_RESTART
+					  : f->reload == SPEC_RELOAD_SIGNAL ? DEPLOY_SIGNAL
+									    : DEPLOY_LEAVE;
+		plan->touch[i] = MAX_OF(plan->touch[i], touch);
+	}
+}
+
+/* Writes what differs, removes what the spec before had and this one has not. */
+static int put_files(const struct part *p, const struct files_home *home,
+		     struct deploy_plan *plan, struct err *e)
+{
+	for (size_t i = 0; i < plan->spec.file_count; i++) {
+		const struct spec_file *f = &plan->spec.files[i];
+		int rc = files_put(home, f->path, f->text, f->mode, e);
+		if (rc < 0)
+			return err_in(e, "file %" STR_F, STR_A(f->path));
+		if (rc == 0)
+			mark_services(f, plan);
+		fail_point("agent.file.put");
+	}
+	for (size_t i = 0; i < p->spec.file_count; i++)
+		if (!has_file(&plan->spec, p->spec.files[i].path) &&
+		    files_remove(home, p->spec.files[i].path, e) < 0)
+			return -1;
+	return 0;
+}
+
+static int save_spec(const struct part *p, struct str spec_text, struct arena *a, struct err *e)
+{
+	struct str path = arena_fmt(a, "%s/spec.json", p->dir);
+	int rc = arena_check(a, e);
+	return rc < 0 ? -1 : file_write_if_changed(path.p, spec_text, 0600, e);
+}
+
+MUST int deploy_apply(const struct deploy *d, struct part *p, const struct machine_wish *w,
+		      struct arena *a, struct str *out_connection, struct err *e)
+{
+	struct deploy_plan *plan = ARENA_NEW(a, struct deploy_plan);
+	if (!plan)
+		return arena_check(a, e);
+	if (make_spec(d, p, w, plan, a, e) < 0)
+		return -1;
+	struct files_home home;
+	if (file_mkdirs(p->dir, 0711, e) < 0 ||
+	    files_open(p->home, p->uid_base + DEPLOY_UID, &home, e) < 0)
+		return -1;
+	int rc = put_files(p, &home, plan, e);
+	files_close(&home);
+	if (rc < 0 || deploy_setup(d, p, w, plan, a, e) < 0 ||
+	    deploy_services(d, p, plan, a, e) < 0)
+		return -1;
+	/* Saved before it is taken: a crash in between applies again and finds all equal. */
+	if (save_spec(p, plan->spec_text, a, e) < 0)
+		return -1;
+	int64_t now_ms = clock_now_ms(d->clock);
+	if (part_take_spec(p, w, plan->spec_text, now_ms, e) < 0)
+		return -1;
+	*out_connection = connection_text(&plan->spec, a);
+	if (arena_check(a, e) < 0)
+		return -1;
+	return ndb_save_applied(d->ndb, p->slot, w->version, *out_connection, e);
+}
+
+MUST int deploy_restore(const struct deploy *d, struct part *p, const struct machine_wish *w,
+			struct err *e)
+{
+	struct arena *a CLEAN(arena_freep) = NULL;
+	if (arena_new(8 << 20, &a, e) < 0)
+		return -1;
+	struct str path = arena_fmt(a, "%s/spec.json", p->dir), text;
+	int rc = file_read(path.p, 4 << 20, a, &text, e);
+	if (rc != 0)
+		return rc;
+	return part_take_spec(p, w, text, clock_now_ms(d->clock), e);
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * Instances that an instance asks for: children in its tree.
+ *
+ * The node asks the master in the name of the instance (`requester`). What a child publishes is
+ * kept, so that the parent can be evaluated while no master answers; when the child's
+ * connection changes, the master gives the parent a new timestamp and it is applied again.
+ */
+#include "agent/deploy_impl.h"
+#include "base/log.h"
+#include "http/client.h"
+#include "json/json.h"
+
+enum { REQUEST_MAX = 1 << 20 };
+
+static struct json *request_body(const struct spec_request *r, const struct machine_wish *w,
+				 struct arena *a, struct err *e)
+{
+	struct json *o = json_object_new(a), *parameters, *where;
+	if (json_parse(r->parameters, a, &parameters, e) < 0 ||
+	    json_parse(r->where, a, &where, e) < 0)
+		return NULL;
+	json_set_str(a, o, S("release"), r->release);
+	json_set_str(a, o, S("title"), r->name);
+	json_set_str(a, o, S("type"), r->type);
+	json_set(a, o, S("parameters"), parameters);
+	json_set(a, o, S("where"), where);
+	json_set_bool(a, o, S("shared"), r->is_shared);
+	json_set_str(a, o, S("state"), w->want == PLAN_STARTED ? r->state : S("stopped"));
+	json_set_str(a, o, S("requester"), w->guid);
+	return o;
+}
+
+/* Asks for one child and keeps its connection. */
+static int request_child(const struct deploy *d, const struct machine_wish *w,
+			 const struct spec_request *r, struct http_client *client,
+			 struct arena *a, struct err *e)
+{
+	struct json *body = request_body(r, w, a, e), *doc;
+	if (!body)
+		return e->kind == ERR_NONE ? arena_check(a, e) : -1;
+	const struct http_request rq = {
+		.method = HTTP_POST, .target = S("/v1/instances"), .body = json_text(body, a)};
+	struct http_response response;
+	if (http_fetch_ok(client, &rq, a, &response, e) != 0)
+		return err_in(e, "request %" STR_F, STR_A(r->name));
+	if (json_parse(response.body, a, &doc, e) < 0)
+		return -1;
+	const struct json *connection = json_get(doc, S("connection"));
+	if (!json_count(connection))
+		return 0;
+	return ndb_save_child(d->ndb, w->guid, r->name, json_text(connection, a), e);
+}
+
+static int request_all(const struct deploy *d, const struct machine_wish *w,
+		       const struct deploy_plan *plan, struct arena *a, struct err *e)
+{
+	struct http_client *client CLEAN(http_client_closep) = NULL;
+	const struct http_client_options options = {.base = d->master,
+						    .max_response_bytes = REQUEST_MAX};
+	if (http_client_open(&options, &client, e) < 0)
+		return -1;
+	for (size_t i = 0; i < plan->spec.request_count; i++)
+		if (request_child(d, w, &plan->spec.requests[i], client, a, e) < 0)
+			return -1;
+	return 0;
+}
+
+MUST int deploy_children(const struct deploy *d, const struct machine_wish *w,
+			 struct deploy_plan *plan, struct arena *a, struct err *e)
+{
+	if (d->master && request_all(d, w, plan, a, e) < 0) {
+		/* Without a master the children are those that we know. A refusal is an error.
+		 */
+		if (e->kind != ERR_UNREACHABLE && e->kind != ERR_TIMEOUT)
+			return -1;
+		log_err(LOG_WARN, "agent.child.unasked", e, KV_S("instance", w->guid));
+		err_clear(e);
+	}
+	struct json *children = json_object_new(a);
+	for (size_t i = 0; i < plan->spec.request_count; i++) {
+		struct str name = plan->spec.requests[i].name, text;
+		struct json *connection = json_null_new(a);
+		int rc = ndb_child(d->ndb, w->guid, name, a, &text, e);
+		if (rc < 0 || (rc == 0 && json_parse(text, a, &connection, e) < 0))
+			return -1;
+		json_set(a, children, name, connection);
+	}
+	bool is_changed = !json_is_equal(children, json_get(plan->input, S("children")));
+	json_set(a, plan->input, S("children"), children);
+	return arena_check(a, e) < 0 ? -1 : is_changed;
+}
