@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#pragma once
+/* Table usage_event: what nodes metered, each event once: its key is (node, id given by the
+ * node). */
+#include "store/schema.h"
+
+struct usage_row {
+	int64_t id;
+	int64_t node_id, customer_id, instance_id;
+	struct str event_id, instance, metric, quantity; /* instance: guid, joined when read */
+	int64_t from_ms, to_ms;
+};
+/* 1 if it is new and stored, 0 if that node sent that id before (nothing changes). */
+MUST int store_usage_add(struct db_tx *tx, const struct usage_row *u, struct err *e);
+/* A place in the order of (to, id); both 0 at the start. */
+struct usage_cursor {
+	int64_t to_ms, id;
+};
+/*
+ * Events of a customer that end within (from, to] (THE rule of trade/usage.h), in order, behind
+ * `at`, which moves along.
+ */
+MUST int store_usage_list(struct db_tx *tx, struct arena *a, int64_t customer_id,
+			  int64_t from_ms, int64_t to_ms, struct usage_cursor *at,
+			  int64_t limit, struct usage_row **out, size_t *count, struct err *e);
