@@ -44,7 +44,7 @@ bool str_starts(struct str s, struct str prefix)
 
 bool str_ends(struct str s, struct str suffix)
 {
-	return s.n >= suffix.n && str_eq(str_of(s.p + (s.n - suffix.n), suffix.n), suffix);
+	return s.n >= suffix.n && str_eq(str_sub(s, s.n - suffix.n, suffix.n), suffix);
 }
 
 size_t str_find_char(struct str s, char c)
@@ -78,7 +78,8 @@ struct str str_trim(struct str s)
 struct str str_sub(struct str s, size_t from, size_t n)
 {
 	from = MIN_OF(from, s.n);
-	return (struct str){s.p + from, MIN_OF(n, s.n - from)};
+	const char *p = from ? s.p + from : s.p; /* NULL + 0 is undefined in C */
+	return (struct str){p, MIN_OF(n, s.n - from)};
 }
 
 bool str_split(struct str *rest, char sep, struct str *part)
@@ -116,10 +117,13 @@ MUST int str_to_i64(struct str s, int64_t min, int64_t max, int64_t *out, struct
 	return 0;
 }
 
-/* Length of the UTF-8 sequence at p (at most n bytes), 0 if it is not one. RFC 3629 section 4.
- */
-static size_t utf8_sequence(const uint8_t *p, size_t n)
+/* RFC 3629 section 4. */
+size_t str_utf8_step(struct str s)
 {
+	const uint8_t *p = (const uint8_t *)s.p;
+	size_t n = s.n;
+	if (n == 0)
+		return 0;
 	if (p[0] < 0x80)
 		return 1;
 	size_t length = p[0] >= 0xF0 ? 4 : p[0] >= 0xE0 ? 3 : 2;
@@ -136,12 +140,11 @@ static size_t utf8_sequence(const uint8_t *p, size_t n)
 
 bool str_is_utf8(struct str s)
 {
-	const uint8_t *p = (const uint8_t *)s.p;
-	for (size_t i = 0; i < s.n;) {
-		size_t step = utf8_sequence(p + i, s.n - i);
+	while (s.n) {
+		size_t step = str_utf8_step(s);
 		if (!step)
 			return false;
-		i += step;
+		s = str_sub(s, step, s.n);
 	}
 	return true;
 }
@@ -197,15 +200,15 @@ static bool buf_reserve(struct buf *b, size_t more)
 	size_t need = b->n + more + 1;
 	if (need <= b->cap)
 		return true;
-	size_t cap = MAX_OF(need, b->cap * 2);
+	size_t cap = MAX_OF(need, MIN_OF(MAX_OF(b->cap * 2, (size_t)64), b->max));
 	struct err ignored;
-	char *grown = mem_grow(b->p, MAX_OF(cap, (size_t)64), 1, &ignored);
+	char *grown = mem_grow(b->p, cap, 1, &ignored);
 	if (!grown) {
-		b->has_failed = true;
+		b->has_failed = b->was_memory = true;
 		return false;
 	}
 	b->p = grown;
-	b->cap = MAX_OF(cap, (size_t)64);
+	b->cap = cap;
 	return true;
 }
 
@@ -241,7 +244,7 @@ void buf_addf(struct buf *b, const char *format, ...)
 void buf_clear(struct buf *b)
 {
 	b->n = 0;
-	b->has_failed = false;
+	b->has_failed = b->was_memory = false;
 	if (b->p)
 		b->p[0] = 0;
 }
@@ -255,5 +258,7 @@ MUST int buf_check(const struct buf *b, struct err *e)
 {
 	if (!b->has_failed)
 		return 0;
+	if (b->was_memory)
+		return err_fail(e, ERR_MEMORY, "out of memory for a text of %zu bytes", b->n);
 	return err_fail(e, ERR_TOO_LARGE, "text does not fit into %zu bytes", b->max);
 }

@@ -50,6 +50,8 @@ struct str str_sub(struct str s, size_t from, size_t n);
 bool str_split(struct str *rest, char sep, struct str *part);
 /* The whole of s is a decimal integer within [min, max]; else -1 and ERR_INVALID. */
 MUST int str_to_i64(struct str s, int64_t min, int64_t max, int64_t *out, struct err *e);
+/* Bytes of the UTF-8 sequence that s begins with; 0 if it begins with none (or is empty). */
+size_t str_utf8_step(struct str s);
 /* True if s is valid UTF-8 (RFC 3629: no surrogates, no overlong forms). */
 bool str_is_utf8(struct str s);
 /* Lower-case hex of `n` bytes into `out`, which has 2 n + 1 bytes. */
@@ -63,6 +65,7 @@ struct buf {
 	size_t cap; /* bytes allocated */
 	size_t max; /* never more than this */
 	bool has_failed;
+	bool was_memory; /* it failed for lack of memory, not for max */
 };
 
 /* An empty buffer that will hold at most `max_bytes`. No memory is taken yet. */
