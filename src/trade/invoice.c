@@ -86,6 +86,15 @@ MUST int invoice_number_parse(struct str s, struct invoice_number *out, struct e
 
 /* ---- sums ---- */
 
+static int check_text(struct str text, const char *who, const char *member, struct err *e)
+{
+	if (text.n <= INVOICE_TEXT_MAX)
+		return 0;
+	char path[32];
+	(void)snprintf(path, sizeof path, "%s.%s", who, member);
+	return err_field(e, path, "is longer than %d bytes", INVOICE_TEXT_MAX);
+}
+
 static int check_party(const struct invoice_party *p, const char *who, struct err *e)
 {
 	char path[32];
@@ -98,7 +107,12 @@ static int check_party(const struct invoice_party *p, const char *who, struct er
 	(void)snprintf(path, sizeof path, "%s.address", who);
 	if (p->address_count > INVOICE_ADDRESS_MAX)
 		return err_field(e, path, "has more than %d lines", INVOICE_ADDRESS_MAX);
-	return 0;
+	for (size_t i = 0; i < p->address_count; i++)
+		if (check_text(p->address[i], who, "address", e) < 0)
+			return -1;
+	if (check_text(p->name, who, "name", e) < 0)
+		return -1;
+	return check_text(p->vat_number, who, "vat_number", e);
 }
 
 static int check_order(const struct invoice_order *o, struct err *e)

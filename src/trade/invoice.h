@@ -31,6 +31,7 @@ enum {
 	INVOICE_NUMBER_MAX = 99999999,
 	INVOICE_NUMBER_SIZE = 32,
 	INVOICE_COLUMNS = 80,
+	INVOICE_TEXT_MAX = 500, /* bytes of a name, an address line, a VAT number */
 };
 
 enum invoice_state { INVOICE_DRAFT, INVOICE_FINAL, INVOICE_STATES };

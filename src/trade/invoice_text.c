@@ -29,6 +29,7 @@ enum {
 	SIDE_WIDTH = INVOICE_COLUMNS - LEFT_WIDTH - 1,
 	SIDE_LINES = 5,
 	TOTAL_WIDTH = 18,
+	VAT_LINE_MAX = 1024,
 };
 _Static_assert(TEXT_WIDTH + QUANTITY_WIDTH + UNIT_WIDTH + PRICE_WIDTH + RATE_WIDTH +
 			       AMOUNT_WIDTH + 5 ==
@@ -99,6 +100,17 @@ static void paragraph(struct buf *b, struct str s)
 
 /* ---- head ---- */
 
+/* The caller owns the line; what fails in it fails in the page. */
+static struct buf vat_number(struct buf *page, const struct invoice_party *p)
+{
+	struct buf line = BUF_INIT(VAT_LINE_MAX);
+	buf_add(&line, S("VAT number "));
+	buf_add(&line, p->vat_number);
+	page->has_failed |= line.has_failed;
+	page->was_memory |= line.was_memory;
+	return line;
+}
+
 static void seller(struct buf *b, const struct invoice *inv)
 {
 	const struct invoice_party *p = &inv->seller;
@@ -113,9 +125,8 @@ static void seller(struct buf *b, const struct invoice *inv)
 		paragraph(b, p->address[i]);
 	paragraph(b, str_from(p->country));
 	if (p->vat_number.n) {
-		buf_add(b, S("VAT number "));
-		utf8_add_line(b, p->vat_number);
-		end_line(b);
+		struct buf line CLEAN(buf_fini) = vat_number(b, p);
+		paragraph(b, buf_str(&line));
 	}
 	end_line(b);
 }
@@ -174,9 +185,7 @@ static void customer(struct buf *b, const struct invoice *inv)
 		head_text(b, &side, p->address[i]);
 	head_text(b, &side, str_from(p->country));
 	if (p->vat_number.n) {
-		struct buf line CLEAN(buf_fini) = BUF_INIT(4096);
-		buf_add(&line, S("VAT number "));
-		buf_add(&line, p->vat_number);
+		struct buf line CLEAN(buf_fini) = vat_number(b, p);
 		head_text(b, &side, buf_str(&line));
 	}
 	while (side.next < SIDE_LINES)
