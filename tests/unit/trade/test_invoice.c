@@ -176,7 +176,9 @@ static void numbers_have_no_gaps(void **state UNUSED)
 		(void)snprintf(want, sizeof want, "HOC-%d-%06d", year, i <= 200 ? i : i - 200);
 		assert_string_equal(text, want);
 		assert_int_equal(invoice_number_parse(str_from(text), &back, &e), 0);
-		assert_memory_equal(&back, &next, sizeof next);
+		assert_string_equal(back.series, "HOC");
+		assert_int_equal(back.year, year);
+		assert_int_equal(back.n, next.n);
 		last = next;
 	}
 	assert_int_equal(invoice_number_next(S("HOC"), 2027, &last, &next, &e), -1);
@@ -259,82 +261,45 @@ static void lines_get_the_vat_of_the_customer(void **state UNUSED)
 
 /* clang-format off */
 static const char page[] =
-	"Nuage Coopératif                                                         INVOICE
-"
-	"12 rue des Lilas
-"
-	"59000 Lille
-"
-	"FR
-"
-	"VAT number FR83404833048
-"
-	"
-"
-	"東京データ株式会社                             Number   HOC-2026-000007
-"
-	"Ōtemachi 1-2-3                                 Issued   2026-12-01
-"
-	"Tōkyō 100-0004                                 Due      2026-12-15
-"
-	"JP                                             Period   2026-11-01 to 2026-11-30
-"
-	"                                               Currency EUR
-"
-	"
-"
-	"--------------------------------------------------------------------------------
-"
-	"Item                             Quantity Unit              Price VAT%    Amount
-"
-	"--------------------------------------------------------------------------------
-"
-	"blog: nginx                      0.483871 month              9.90   20      4.79
-"
-	"shop: Memory (above 10 to              90 GiB-hour         0.0125   20      1.13
-"
-	"100 GiB-hour)
-"
-	"データ: Disk                  1234.567891 GiB-hour         0.0004   20      0.49
-"
-	"archive: Disk
-"
-	"  123456789012.5 GiB-hour
-"
-	"  at 0.000000012345, VAT 20 %
-"
-	"                                                                         1524.07
-"
-	"paper: A book about the                 1                   20.00  5.5     20.00
-"
-	"cloud
-"
-	"--------------------------------------------------------------------------------
-"
-	"                                                           Net           1550.48
-"
-	"                                            VAT 5.5 % of 20.00              1.10
-"
-	"                                           VAT 20 % of 1530.48            306.10
-"
-	"                                                     Total EUR           1857.68
-"
-	"
-"
-	"Services supplied under the terms of 1 January 2026, which anyone can read and
-"
-	"check with the price list.
-"
-	"
-"
-	"Please pay EUR 1857.68 by 2026-12-15
-"
-	"and name the invoice: HOC-2026-000007
-";
-	/* clang-format on */
+	"Nuage Coopératif                                                         INVOICE\n"
+	"12 rue des Lilas\n"
+	"59000 Lille\n"
+	"FR\n"
+	"VAT number FR83404833048\n"
+	"\n"
+	"東京データ株式会社                             Number   HOC-2026-000007\n"
+	"Ōtemachi 1-2-3                                 Issued   2026-12-01\n"
+	"Tōkyō 100-0004                                 Due      2026-12-15\n"
+	"JP                                             Period   2026-11-01 to 2026-11-30\n"
+	"                                               Currency EUR\n"
+	"\n"
+	"--------------------------------------------------------------------------------\n"
+	"Item                             Quantity Unit              Price VAT%    Amount\n"
+	"--------------------------------------------------------------------------------\n"
+	"blog: nginx                      0.483871 month              9.90   20      4.79\n"
+	"shop: Memory (above 10 to              90 GiB-hour         0.0125   20      1.13\n"
+	"100 GiB-hour)\n"
+	"データ: Disk                  1234.567891 GiB-hour         0.0004   20      0.49\n"
+	"archive: Disk\n"
+	"  123456789012.5 GiB-hour\n"
+	"  at 0.000000012345, VAT 20 %\n"
+	"                                                                         1524.07\n"
+	"paper: A book about the                 1                   20.00  5.5     20.00\n"
+	"cloud\n"
+	"--------------------------------------------------------------------------------\n"
+	"                                                           Net           1550.48\n"
+	"                                            VAT 5.5 % of 20.00              1.10\n"
+	"                                           VAT 20 % of 1530.48            306.10\n"
+	"                                                     Total EUR           1857.68\n"
+	"\n"
+	"Services supplied under the terms of 1 January 2026, which anyone can read and\n"
+	"check with the price list.\n"
+	"\n"
+	"Please pay EUR 1857.68 by 2026-12-15\n"
+	"and name the invoice: HOC-2026-000007\n";
+/* clang-format on */
 
-	static void
-	the_page_is_this_one(void **state UNUSED)
+static void the_page_is_this_one(void **state UNUSED)
 {
 	const struct invoice_line lines[] = {
 		line_of("blog: nginx", "0.483871", "month", "9.90", "20", "4.79"),
