@@ -14,6 +14,7 @@ one() {
 }
 export -f one
 place=0
+# shellcheck disable=SC2016 # the inner shell expands
 for program in "$@"; do
 	printf '%d %s\n' "$place" "$program"
 	place=$((place + 1))
