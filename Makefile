@@ -85,7 +85,7 @@ OBJ_$(1) := $$(patsubst src/%.c,$(O)/obj/%.o,$$(wildcard src/$(1)/*.c))
 $$(OBJ_$(1)): CPPFLAGS += $$(if $$(PKG_$(1)),$$(shell pkg-config --cflags $$(PKG_$(1)))) \
 	$(if $(filter base,$(1)),-DHOC_ROOM_BASE)
 $(O)/lib$(1).a: $$(OBJ_$(1)) $$(wildcard src/$(1))
-	$$(Q)mkdir -p $$(@D) && rm -f $$@.new && ar rcs $$@.new $$(OBJ_$(1)) && mv $$@.new $$@
+	$$(Q)mkdir -p $$(@D) && new=$$@.$$$$$$$$ && ar rcs $$$$new $$(OBJ_$(1)) && mv $$$$new $$@
 UNIT_$(1) := $$(patsubst tests/unit/$(1)/%.c,$(O)/unit/$(1)/%,$$(wildcard tests/unit/$(1)/test_*.c))
 AIDS_$(1) := $$(filter-out test_%,$$(notdir $$(wildcard tests/unit/$(1)/*.c)))
 $$(UNIT_$(1)): $(O)/unit/$(1)/%: $(O)/obj/tests/unit/$(1)/%.o \
