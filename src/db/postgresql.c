@@ -13,6 +13,10 @@
  * server how it ended: no write is lost or done twice. (A server that crashed before the id
  * itself reached its log answers "in the future", which means that it never committed.)
  *
+ * A round trip costs more than most statements, so the commands around them (BEGIN of a read,
+ * SAVEPOINT, RELEASE) wait in `pending` and travel with the next statement in one pipeline; where
+ * none comes they are never sent.
+ *
  * Error texts are the server's primary message only: its details would quote values.
  */
 #include <arpa/inet.h>
@@ -34,13 +38,17 @@ enum {
 	OID_NUMERIC = 1700
 };
 
-enum { FORMAT_TEXT = 0, FORMAT_BINARY = 1, XID_SIZE = 24, NAME_SIZE = 16 };
+enum { FORMAT_TEXT = 0, FORMAT_BINARY = 1, XID_SIZE = 24, NAME_SIZE = 16, PENDING_MAX = 3 };
 
 /* The key of the lock that orders the writers: "hoc" in ASCII. */
 static const char begin_write[] = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;"
 				  "SELECT pg_advisory_xact_lock(6844259),"
 				  " pg_current_xact_id()::text";
 static const char begin_read[] = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+static const char savepoint[] = "SAVEPOINT job";
+static const char release[] = "RELEASE SAVEPOINT job";
+static const char rollback_to[] = "ROLLBACK TO SAVEPOINT job; RELEASE SAVEPOINT job";
 
 /* A database or role may have switched it off; then an acknowledged write could be lost. */
 static const char settings[] = "SELECT set_config('synchronous_commit', 'on', false)"
@@ -54,6 +62,8 @@ struct pg {
 	bool is_lost;
 	bool is_commit_unknown; /* then xid is the transaction's */
 	char xid[XID_SIZE];
+	const char *pending[PENDING_MAX];
+	unsigned pendings;
 };
 
 struct pg_stmt {
@@ -143,6 +153,32 @@ static int command(struct pg *c, const char *text, PGresult **out, struct err *e
 	else
 		PQclear(r);
 	return rc;
+}
+
+static void pending_add(struct pg *c, const char *text)
+{
+	ASSERT(c->pendings < PENDING_MAX);
+	c->pending[c->pendings++] = text;
+}
+
+/* True if `text` was waiting as the last one: then it is as if it never was. */
+static bool pending_drop(struct pg *c, const char *text)
+{
+	if (c->pendings == 0 || c->pending[c->pendings - 1] != text)
+		return false;
+	c->pendings--;
+	return true;
+}
+
+/* Sends what waits by itself, where no statement can take it along. */
+static int pending_flush(struct pg *c, struct err *e)
+{
+	unsigned n = c->pendings;
+	c->pendings = 0;
+	for (unsigned i = 0; i < n; i++)
+		if (command(c, c->pending[i], NULL, e) < 0)
+			return -1;
+	return 0;
 }
 
 /* ---- connecting ------------------------------------------------------------------------- */
@@ -244,10 +280,13 @@ static int commit_settle(struct pg *c, struct err *e)
 static int begin_once(struct pg *c, enum begin_mode mode, struct err *e)
 {
 	c->is_lost = false;
+	c->pendings = 0;
 	if (PQstatus(c->h) != CONNECTION_OK && pg_connect(c, e) < 0)
 		return -1;
-	if (mode == BEGIN_READ)
-		return command(c, begin_read, NULL, e);
+	if (mode == BEGIN_READ) {
+		pending_add(c, begin_read);
+		return 0;
+	}
 	int done = mode == BEGIN_AGAIN && c->is_commit_unknown ? commit_settle(c, e) : 0;
 	if (done != 0)
 		return done;
@@ -263,6 +302,7 @@ static void pg_rollback(struct conn *base)
 {
 	struct pg *c = pg_of(base);
 	struct err ignored; /* a connection that cannot even roll back is replaced at begin */
+	c->pendings = 0;
 	if (PQstatus(c->h) == CONNECTION_OK && PQtransactionStatus(c->h) != PQTRANS_IDLE)
 		(void)command(c, "ROLLBACK", NULL, &ignored);
 }
@@ -284,6 +324,10 @@ static int pg_commit(struct conn *base, struct err *e)
 {
 	struct pg *c = pg_of(base);
 	PGresult *r CLEAN(result_clearp) = NULL;
+	bool has_begun = !pending_drop(c, begin_read);
+	c->pendings = 0; /* COMMIT releases savepoints itself */
+	if (!has_begun)
+		return 0;
 	int rc = command(c, "COMMIT", &r, e);
 	if (rc == 0 && !str_is(str_from(PQcmdStatus(r)), "COMMIT"))
 		return err_fail(e, ERR_INTERNAL, "the server rolled the transaction back");
@@ -294,19 +338,24 @@ static int pg_commit(struct conn *base, struct err *e)
 	return rc;
 }
 
-static int pg_savepoint(struct conn *c, struct err *e)
+static int pg_savepoint(struct conn *c, struct err *e UNUSED)
 {
-	return command(pg_of(c), "SAVEPOINT job", NULL, e);
+	pending_add(pg_of(c), savepoint);
+	return 0;
 }
 
-static int pg_release(struct conn *c, struct err *e)
+static int pg_release(struct conn *base, struct err *e UNUSED)
 {
-	return command(pg_of(c), "RELEASE SAVEPOINT job", NULL, e);
+	struct pg *c = pg_of(base);
+	if (!pending_drop(c, savepoint))
+		pending_add(c, release);
+	return 0;
 }
 
-static int pg_rollback_to(struct conn *c, struct err *e)
+static int pg_rollback_to(struct conn *base, struct err *e)
 {
-	return command(pg_of(c), "ROLLBACK TO SAVEPOINT job; RELEASE SAVEPOINT job", NULL, e);
+	struct pg *c = pg_of(base);
+	return pending_drop(c, savepoint) ? 0 : command(c, rollback_to, NULL, e);
 }
 
 static bool pg_is_lost(struct conn *c)
@@ -317,7 +366,7 @@ static bool pg_is_lost(struct conn *c)
 static int pg_script(struct conn *c, const char *text, struct err *e)
 {
 	c->has_changed = true;
-	return command(pg_of(c), text, NULL, e);
+	return pending_flush(pg_of(c), e) < 0 ? -1 : command(pg_of(c), text, NULL, e);
 }
 
 /* ---- statements ------------------------------------------------------------------------- */
@@ -374,6 +423,8 @@ static bool types_note(struct pg_stmt *q)
 
 static int server_prepare(struct pg *c, struct pg_stmt *q, struct err *e)
 {
+	if (pending_flush(c, e) < 0)
+		return -1;
 	if (q->generation == c->generation) { /* known there with other types */
 		char forget[NAME_SIZE + 16];
 		(void)snprintf(forget, sizeof forget, "DEALLOCATE %s", q->name);
@@ -442,6 +493,55 @@ static int fail_statement(struct pg *c, const PGresult *r, struct err *e)
 	return -1;
 }
 
+/* The result of one command of a pipeline, or NULL where the connection was lost. */
+static PGresult *pipeline_result(struct pg *c)
+{
+	PGresult *first = PQgetResult(c->h), *more;
+	while (first && PQresultStatus(first) != PGRES_PIPELINE_SYNC &&
+	       (more = PQgetResult(c->h)))
+		PQclear(more);
+	return first;
+}
+
+/* Sends what waits and the statement; true if all of it left. */
+static bool pipeline_send(struct pg *c, const struct pg_stmt *q, const struct wire *w)
+{
+	if (!PQenterPipelineMode(c->h))
+		return false;
+	for (unsigned i = 0; i < c->pendings; i++)
+		if (!PQsendQueryParams(c->h, c->pending[i], 0, NULL, NULL, NULL, NULL,
+				       FORMAT_TEXT))
+			return false;
+	return PQsendQueryPrepared(c->h, q->name, (int)q->base.params, w->value, w->length,
+				   w->format, FORMAT_TEXT) &&
+	       PQpipelineSync(c->h);
+}
+
+/*
+ * Runs what waits and the statement in one round trip. Gives the statement's result, or the
+ * first one that failed, or NULL.
+ */
+static PGresult *pipeline_run(struct pg *c, const struct pg_stmt *q, const struct wire *w)
+{
+	PGresult *answer = NULL;
+	bool is_sent = pipeline_send(c, q, w);
+	for (unsigned i = 0; is_sent && i <= c->pendings; i++) {
+		PGresult *r = pipeline_result(c);
+		if (answer && !is_fine(answer)) {
+			PQclear(r);
+			continue;
+		}
+		PQclear(answer);
+		answer = r;
+		is_sent = r != NULL;
+	}
+	if (is_sent)
+		PQclear(pipeline_result(c)); /* of the sync */
+	(void)PQexitPipelineMode(c->h);	     /* fails on a lost connection, which is dropped */
+	c->pendings = 0;
+	return answer;
+}
+
 static int pg_start(struct db_stmt *base, struct err *e)
 {
 	struct pg_stmt *q = stmt_of(base);
@@ -452,8 +552,11 @@ static int pg_start(struct db_stmt *base, struct err *e)
 	if (!types_note(q) && server_prepare(c, q, e) < 0)
 		return -1;
 	pg_reset(base);
-	q->result = PQexecPrepared(c->h, q->name, (int)base->params, w.value, w.length,
-				   w.format, FORMAT_TEXT);
+	if (c->pendings > 0)
+		q->result = pipeline_run(c, q, &w);
+	else
+		q->result = PQexecPrepared(c->h, q->name, (int)base->params, w.value, w.length,
+					   w.format, FORMAT_TEXT);
 	if (!is_fine(q->result))
 		return fail_statement(c, q->result, e);
 	q->changes = changes_of(q->result);
