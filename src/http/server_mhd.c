@@ -119,6 +119,15 @@ static struct conn *conn_of(struct MHD_Connection *mhd)
 
 /* --- A request begins and ends ------------------------------------------------------------ */
 
+/*
+ * The library gives the target as a C string and does not say its length: a NUL in it would pass
+ * for its end. What follows the terminator is the version, unless there was a NUL before.
+ */
+static bool is_whole(const char *uri)
+{
+	return strncmp(uri + strlen(uri) + 1, "HTTP/", 5) == 0;
+}
+
 static void *on_uri(void *server UNUSED, const char *uri, struct MHD_Connection *mhd)
 {
 	struct conn *conn = conn_of(mhd);
@@ -126,7 +135,8 @@ static void *on_uri(void *server UNUSED, const char *uri, struct MHD_Connection 
 		return NULL;
 	if (!conn->is_over)
 		set_deadline(conn, conn->server->o.request_timeout_s);
-	return call_new(conn, mhd, uri);
+	/* "" is no target: it is refused when the headers are there. */
+	return call_new(conn, mhd, uri && is_whole(uri) ? uri : "");
 }
 
 /* We undo percent codes ourselves, after cutting the path. */
