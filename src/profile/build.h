@@ -4,18 +4,20 @@
  * Builds a release on a node: lock → packages in the cache → root (mmdebstrap from a repository
  * made of the locked files alone) → OSTree commit, signed → hard-link checkout.
  *
+ *     NODEDIR/apt.sources              optional: deb822 sources instead of the host's
  *     NODEDIR/apt/                     private apt directory (lists)
  *     NODEDIR/cache/sha256/HEX         packages
  *     NODEDIR/repo/                    OSTree, bare; branch lock/LOCKHASH
  *     NODEDIR/repo/hoc/LOCKHASH        signed statement {"commit", "lock", "key", "signature"}
- *     NODEDIR/keys/builder.*           Ed25519 key of this builder, made when first needed
+ *     NODEDIR/keys/builder             Ed25519 key of this builder, made when first needed
  *     NODEDIR/releases/HEX/lock.json   the lock, written before anything is fetched
  *     NODEDIR/releases/HEX/root/       the checkout: appears by rename, complete
  *     NODEDIR/releases/HEX/built.json  {"lock", "commit", "bytes", "ms"}: written last
  *     NODEDIR/work/LOCKHASH/           temporary; removed at start and end of a build
  *
  * Every step can be killed and repeated. One build at a time per lock and per release (lock
- * files). Blocking: seconds to minutes. Recommended use is a child process: `hoc profile-build`
+ * files in NODEDIR/work). Blocking: seconds to minutes. Needs root. NODEDIR is an absolute path of
+ * [A-Za-z0-9/._+-]. Recommended use is a child process: `hoc profile-build`
  * (profile_build_child_main), whose end an agent's restart does not need to survive: a killed
  * build is continued by the next call, nothing fetched is fetched twice, and the children it
  * runs die with it.
@@ -44,8 +46,9 @@ struct profile_build {
 	const char *node_dir;
 	const char *release_hash;	      /* bundle hash: names NODEDIR/releases/HEX */
 	const struct spec_software *software; /* of the manifest */
-	const char *sources;		      /* as in struct profile_apt; NULL: the host's */
-	profile_progress_fn *progress;	      /* may be NULL; called in this thread */
+	const char *
+		sources; /* text as in struct profile_apt; NULL: NODEDIR/apt.sources or the host's */
+	profile_progress_fn *progress; /* may be NULL; called in this thread */
 	void *user;
 };
 
@@ -61,7 +64,7 @@ enum { PROFILE_BUILD_ELSEWHERE = 1 };
  * Makes the release present; if it is, verifies the record and returns at once.
  * Returns PROFILE_BUILD_ELSEWHERE if another process builds it at this moment.
  * ERR_BROKEN: a command failed: its name and last lines, the package if known; ERR_NO_ROOM: the
- * disk is full; ERR_UNREACHABLE: mirrors; ERR_CORRUPT: a signature or hash is wrong.
+ * disk is full; ERR_UNREACHABLE: mirrors; ERR_CORRUPT: a hash is wrong; ERR_FORBIDDEN: not root.
  */
 MUST int profile_build_run(const struct profile_build *b, struct arena *a,
 			   struct profile_built *out, struct err *e);
