@@ -19,7 +19,7 @@
  * 1. A caller hears of success only after the commit that holds its write is on disk.
  * 2. What a job that failed did is nowhere, on both engines.
  * 3. A failed statement fails its transaction: all later statements of the job return the same
- *    error, and the job fails even if it returns 0. Nothing can be caught inside a job (use ON
+ *    error, and the job fails with it even if it returns 0 or an error of another kind. Nothing can be caught inside a job (use ON
  *    CONFLICT where a clash is expected), so both engines behave alike.
  * 4. No statement is built from values.
  *
@@ -165,8 +165,8 @@ MUST int64_t db_exec(struct db_stmt *q, struct err *e);
  * costs one string comparison if columns are read in the order of the SELECT. Text goes into
  * the arena, NUL-terminated. NULL gives 0 and the str {NULL, 0}; an empty text has p != NULL.
  * A column that is not there or of another type makes the statement fail (next db_step, or the
- * end of the transaction), and gives 0 or the empty str here. A full arena gives the empty text
- * and shows in arena_check.
+ * end of the transaction), and gives 0 or the empty str here. A full arena gives the empty text and
+ * makes the statement fail with ERR_MEMORY.
  */
 int64_t db_col_i64(struct db_stmt *q, const char *name);
 bool db_col_bool(struct db_stmt *q, const char *name);

@@ -50,9 +50,14 @@ static const char savepoint[] = "SAVEPOINT job";
 static const char release[] = "RELEASE SAVEPOINT job";
 static const char rollback_to[] = "ROLLBACK TO SAVEPOINT job; RELEASE SAVEPOINT job";
 
-/* A database or role may have switched it off; then an acknowledged write could be lost. */
-static const char settings[] = "SELECT set_config('synchronous_commit', 'on', false)"
-			       " WHERE current_setting('synchronous_commit') = 'off'";
+/*
+ * A database or role may have switched durable commits off; then an acknowledged write could be
+ * lost. A master that hangs, or whose machine is gone, may hold the writers' lock for a minute.
+ */
+static const char settings[] =
+	"SELECT set_config('synchronous_commit', 'on', false)"
+	" WHERE current_setting('synchronous_commit') = 'off';"
+	"SELECT set_config('idle_in_transaction_session_timeout', '60s', false)";
 
 struct pg {
 	struct conn base;
@@ -99,14 +104,15 @@ static const struct {
 	enum err_kind kind;
 	bool is_lost; /* the transaction may be tried again from its beginning */
 } classes[] = {
-	{"23", ERR_CONFLICT, false},	 {"40", ERR_BUSY, true},
-	{"53100", ERR_NO_ROOM, false},	 {"53200", ERR_MEMORY, false},
-	{"53", ERR_BUSY, false},	 {"55P03", ERR_BUSY, false},
-	{"57014", ERR_TIMEOUT, false},	 {"57P", ERR_UNREACHABLE, true},
-	{"08", ERR_UNREACHABLE, true},	 {"28", ERR_FORBIDDEN, false},
-	{"42501", ERR_FORBIDDEN, false}, {"54", ERR_TOO_LARGE, false},
-	{"58", ERR_IO, false},		 {"XX001", ERR_CORRUPT, false},
-	{"XX002", ERR_CORRUPT, false},	 {"", ERR_INTERNAL, false},
+	{"23", ERR_CONFLICT, false},   {"40", ERR_BUSY, true},
+	{"53100", ERR_NO_ROOM, false}, {"53200", ERR_MEMORY, false},
+	{"53", ERR_BUSY, false},       {"55P03", ERR_BUSY, false},
+	{"57014", ERR_TIMEOUT, false}, {"57P", ERR_UNREACHABLE, true},
+	{"08", ERR_UNREACHABLE, true}, {"25P03", ERR_TIMEOUT, true},
+	{"28", ERR_FORBIDDEN, false},  {"42501", ERR_FORBIDDEN, false},
+	{"54", ERR_TOO_LARGE, false},  {"58", ERR_IO, false},
+	{"XX001", ERR_CORRUPT, false}, {"XX002", ERR_CORRUPT, false},
+	{"", ERR_INTERNAL, false},
 };
 
 /* The first line of the connection's own message, which names host and user, never the

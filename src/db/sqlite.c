@@ -48,6 +48,12 @@ static const char settings[] = "PRAGMA synchronous = FULL;"
 			       "PRAGMA case_sensitive_like = ON;"
 			       "PRAGMA journal_size_limit = 67108864;";
 
+/*
+ * Pages in the log from which a checkpoint is tried, and from which it is insisted on: it then
+ * waits for readers (at most lock_wait_ms), so that the log cannot grow for ever under them.
+ */
+enum { LOG_PAGES_TRY = 1000, LOG_PAGES_INSIST = 16384 };
+
 struct lite {
 	struct conn base;
 	sqlite3 *h;
@@ -148,6 +154,16 @@ static int journal_set(struct lite *c, bool is_single, struct err *e)
 	return rc;
 }
 
+/* Called after each commit. A checkpoint that fails is tried again after the next one. */
+static int after_commit(void *user UNUSED, sqlite3 *h, const char *name, int pages)
+{
+	int mode = pages >= LOG_PAGES_INSIST ? SQLITE_CHECKPOINT_RESTART
+					     : SQLITE_CHECKPOINT_PASSIVE;
+	if (pages >= LOG_PAGES_TRY)
+		(void)sqlite3_wal_checkpoint_v2(h, name, mode, NULL, NULL);
+	return SQLITE_OK;
+}
+
 static int lite_set_up(struct lite *c, const char *path, struct err *e)
 {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
@@ -164,6 +180,7 @@ static int lite_set_up(struct lite *c, const char *path, struct err *e)
 	(void)sqlite3_db_config(c->h, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	if (journal_set(c, db->is_single, e) < 0)
 		return -1;
+	(void)sqlite3_wal_hook(c->h, after_commit, NULL);
 	if (sqlite3_exec(c->h, settings, NULL, NULL, NULL) != SQLITE_OK)
 		return lite_fail(c->h, e);
 	for (size_t i = 0; i < CMDS; i++)

@@ -41,7 +41,8 @@ int db_tx_run(struct db_tx *tx, db_work_fn *fn, void *user, struct err *e)
 		q->tx = NULL;
 	}
 	c->used = NULL;
-	if (rc >= 0 && tx->is_failed)
+	/* Another error than the transaction's own is what came of it: the cause is told. */
+	if (tx->is_failed && (rc >= 0 || e->kind != tx->failure.kind))
 		rc = tx_failure(tx, e);
 	return rc;
 }
@@ -70,20 +71,16 @@ static struct db_stmt **bucket_of(struct conn *c, const struct db_sql *sql)
 static int params_read(struct db_stmt *q, struct err *e)
 {
 	struct str rest = str_from(q->sql->params), name;
-	if (rest.n == 0)
-		return 0;
-	q->param = mem_grow(NULL, DB_PARAMS_MAX, sizeof *q->param, e);
-	if (!q->param)
+	size_t n = rest.n ? 1 : 0;
+	for (size_t i = 0; i < rest.n; i++)
+		n += rest.p[i] == ' ';
+	if (n > DB_PARAMS_MAX)
+		return err_fail(e, ERR_INTERNAL, "more than %d parameters", DB_PARAMS_MAX);
+	q->param = n ? mem_new(n * sizeof *q->param, e) : NULL;
+	if (n && !q->param)
 		return -1;
-	while (str_split(&rest, ' ', &name)) {
-		if (q->params == DB_PARAMS_MAX)
-			return err_fail(e, ERR_INTERNAL, "more than %d parameters",
-					DB_PARAMS_MAX);
-		q->param[q->params++] = (struct param){.name = name};
-	}
-	struct param *fit = mem_grow(q->param, q->params, sizeof *fit, e);
-	if (fit)
-		q->param = fit;
+	while (q->params < n && str_split(&rest, ' ', &name))
+		q->param[q->params++].name = name;
 	return 0;
 }
 
@@ -388,7 +385,11 @@ static struct str bytes_at(struct db_stmt *q, int column_at, enum value_kind wan
 {
 	if (look(q, column_at, want) != want)
 		return (struct str){0};
-	return q->conn->driver->bytes(q, column_at, want, a);
+	struct err e = ERR_INIT;
+	struct str copy = q->conn->driver->bytes(q, column_at, want, a);
+	if (arena_check(a, &e) < 0)
+		tx_fail(q, &e);
+	return copy;
 }
 
 struct str db_at_str(struct db_stmt *q, int column_at, struct arena *a)

@@ -5,6 +5,7 @@
 #include <sys/mount.h>
 #include <sys/wait.h>
 
+#include "base/mem.h"
 #include "engines.h"
 
 /* clang-format off */
@@ -36,6 +37,7 @@ static const struct db_sql sql_sum = {"thing_sum",
 				      "SELECT coalesce(sum(size), 0) AS total, count(*) AS n,"
 				      " max(size) > 5 AS is_big FROM thing",
 				      ""};
+static const struct db_sql sql_none = {"thing_none", "DELETE FROM thing", ""};
 static const struct db_sql sql_wrong = {"thing_wrong", "SELECT nothing FROM nowhere", ""};
 static const struct db_sql sql_two = {"thing_two", "SELECT id FROM thing WHERE id = $1",
 				      "id more"};
@@ -367,6 +369,40 @@ static void a_fault_anywhere_leaves_all_or_nothing(struct scene *s)
 	}
 }
 
+static int work_anew(struct db_tx *tx, void *user, struct err *e)
+{
+	return db_exec(db_prepare(tx, &sql_none), e) < 0 ? -1 : work_three(tx, user, e);
+}
+
+/* Opens, migrates, writes and reads with the given database. */
+static int whole_life(const char *url, struct err *e)
+{
+	struct db *db CLEAN(db_closep) = NULL;
+	int64_t n = 0;
+	if (db_open(url, NULL, &db, e) < 0 || db_migrate(db, schema, 1, e) < 0 ||
+	    db_write(db, work_anew, NULL, e) < 0)
+		return -1;
+	return db_read(db, count_all, &n, e) < 0 ? -1 : (int)n;
+}
+
+static void lack_of_memory_is_told_anywhere(struct scene *s)
+{
+	struct err e = ERR_INIT;
+	s->db = db_close(s->db);
+	for (unsigned long n = 1;; n++) {
+		(void)mem_fail_after(n);
+		int rc = whole_life(s->url, &e);
+		if (mem_fail_after(0) < n) { /* all passed untouched */
+			assert_int_equal(rc, 2);
+			assert_true(n > 10);
+			break;
+		}
+		assert_int_equal(rc, -1);
+		if (e.kind != ERR_MEMORY)
+			fail_msg("allocation %lu: %s", n, e.text);
+	}
+}
+
 /* ---- opening ---------------------------------------------------------------------------- */
 
 static void urls_are_judged(void **state UNUSED)
@@ -539,6 +575,7 @@ int main(void)
 		{"mistakes are told and leave nothing", mistakes_are_told_and_leave_nothing},
 		{"a read cannot write", a_read_cannot_write},
 		{"a job cannot wait for itself", a_job_cannot_wait_for_itself},
+		{"lack of memory is told anywhere", lack_of_memory_is_told_anywhere},
 		{"a fault anywhere leaves all or nothing",
 		 a_fault_anywhere_leaves_all_or_nothing},
 	};
