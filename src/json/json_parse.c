@@ -155,6 +155,21 @@ static struct json *convert(struct conversion *c, json_t *from)
 	return fill(c, from, to) ? to : NULL;
 }
 
+/*
+ * At places the library takes a failed allocation for bad syntax, at others it loses a character
+ * of a string and goes on; and its allocator has no user pointer. So each thread notes here that
+ * one failed: cleared before each text, read after it.
+ */
+static _Thread_local bool has_run_out;
+
+static void *library_alloc(size_t n)
+{
+	struct err ignored;
+	void *p = mem_new(n, &ignored);
+	has_run_out |= !p;
+	return p;
+}
+
 /* The library quotes the input in its messages; what could disturb a terminal becomes "?". */
 static int fail_parse(const json_error_t *from, struct err *e)
 {
@@ -162,19 +177,11 @@ static int fail_parse(const json_error_t *from, struct err *e)
 	size_t n = 0;
 	for (; n < sizeof text - 1 && from->text[n]; n++)
 		text[n] = (unsigned char)from->text[n] < ' ' ? '?' : from->text[n];
-	if (!n || json_error_code(from) == json_error_out_of_memory)
-		return err_fail(e, ERR_MEMORY, "out of memory while reading JSON");
 	if (!str_is_utf8(str_of(text, n)))
 		n = 0;
 	return err_fail(e, ERR_INVALID, "not valid JSON at line %d, column %d: %.*s",
 			from->line, from->column, n ? (int)n : 15,
 			n ? text : "malformed token");
-}
-
-static void *library_alloc(size_t n)
-{
-	struct err ignored;
-	return mem_new(n, &ignored);
 }
 
 static void set_allocator(void)
@@ -203,9 +210,12 @@ static int parse(struct str text, size_t flags, struct arena *a, struct json **o
 	if (arena_check(a, e) < 0)
 		return -1;
 	json_error_t why = {0};
+	has_run_out = false;
 	json_t *tree CLEAN(free_tree) =
 		json_loadb(text.n ? text.p : "", text.n,
 			   JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | flags, &why);
+	if (has_run_out)
+		return err_fail(e, ERR_MEMORY, "out of memory while reading JSON");
 	if (!tree)
 		return fail_parse(&why, e);
 	struct json *made = convert(&c, tree);
