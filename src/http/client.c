@@ -227,7 +227,8 @@ static int set_headers(struct fetch *f, struct err *e)
 {
 	const struct http_request *r = f->r;
 	const char *type = r->content_type ? r->content_type : "application/json";
-	if (r->body.p && add_header_line(f, "Content-Type", str_from(type), e) < 0)
+	bool has_type = r->body.n > 0 || r->content_type;
+	if (has_type && add_header_line(f, "Content-Type", str_from(type), e) < 0)
 		return -1;
 	for (size_t i = 0; i < r->header_count; i++)
 		if (add_header_line(f, r->headers[i].name, r->headers[i].value, e) < 0)
@@ -239,11 +240,11 @@ static int set_headers(struct fetch *f, struct err *e)
 static void set_method_and_body(CURL *easy, const struct http_request *r)
 {
 	enum http_method m = r->method == HTTP_OTHER ? HTTP_GET : r->method;
-	if (r->body.p || m == HTTP_POST || m == HTTP_PUT || m == HTTP_PATCH) {
+	if (r->body.n > 0 || m == HTTP_POST || m == HTTP_PUT || m == HTTP_PATCH) {
 		(void)curl_easy_setopt(easy, CURLOPT_POST, 1L);
 		(void)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
 				       (curl_off_t)r->body.n);
-		(void)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, r->body.p ? r->body.p : "");
+		(void)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, r->body.n ? r->body.p : "");
 	}
 	if (m == HTTP_HEAD)
 		(void)curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);

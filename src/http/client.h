@@ -38,8 +38,8 @@ typedef int http_body_fn(void *user, struct str piece, struct err *e);
 struct http_request {
 	enum http_method method;  /* HTTP_OTHER (0) is GET */
 	struct str target;	  /* "/v1/status?x=1" on the base, or a full URL */
-	struct str body;	  /* sent if .p is not NULL */
-	const char *content_type; /* of the body; NULL: application/json */
+	struct str body;	  /* POST, PUT and PATCH send an empty one too */
+	const char *content_type; /* NULL: application/json if there is a body */
 	const struct http_request_header *headers;
 	size_t header_count;
 	unsigned timeout_ms; /* 0: the client's; give a long poll its wait and some more */

@@ -170,6 +170,9 @@ MUST int http_target_read(struct str raw, struct arena *a, struct http_target *o
 	struct str own = arena_dup(a, without_authority(raw));
 	if (arena_check(a, e) < 0)
 		return -1;
+	for (size_t i = 0; i < own.n; i++)
+		if ((unsigned char)own.p[i] <= ' ')
+			return err_field(e, "path", "holds a space or a control character");
 	/* A fragment never travels; who sends one did not mean a path of ours. */
 	if (str_find_char(own, '#') < own.n)
 		return err_field(e, "path", "holds a '#'");
