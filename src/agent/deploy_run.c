@@ -3,6 +3,9 @@
  * Containers of a partition: setup steps, commands of promises, services.
  */
 #include "agent/deploy_impl.h"
+
+#include <signal.h>
+
 #include "base/fail.h"
 #include "base/file.h"
 #include "supervise/client.h"

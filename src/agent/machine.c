@@ -161,7 +161,9 @@ MUST int machine_set_wish(struct machine *m, size_t slot, const struct machine_w
 void machine_free_slot(struct machine *m, size_t slot)
 {
 	struct slot *s = &m->slots[slot];
-	s->wish_memory = arena_free(s->wish_memory);
+	struct arena *old = s->wish_memory;
+	struct str guid = s->wish.guid;
+	s->wish_memory = NULL;
 	s->wish = (struct machine_wish){.want = PLAN_NOTHING};
 	mem_free(s->connection);
 	s->connection = NULL;
@@ -169,7 +171,8 @@ void machine_free_slot(struct machine *m, size_t slot)
 	s->message[0] = 0;
 	s->facts = (struct plan_partition){.check_due_ms = PLAN_NEVER};
 	machine_refresh_releases(m);
-	m->world->forget(m->world->user, slot);
+	m->world->forget(m->world->user, slot, guid);
+	arena_free(old);
 }
 
 MUST int machine_restore(struct machine *m, size_t slot, const struct machine_wish *wish,

@@ -74,8 +74,8 @@ struct machine_world {
 	void (*flush)(void *user);
 	/* Calls machine_tick at that moment or after; a later call replaces an earlier one. */
 	void (*wake_at)(void *user, int64_t at_ms);
-	/* The slot was freed: whatever the doer kept for its wish may go. */
-	void (*forget)(void *user, size_t slot);
+	/* The slot was freed: whatever was kept for this instance may go. */
+	void (*forget)(void *user, size_t slot, struct str guid);
 };
 
 struct machine_options {

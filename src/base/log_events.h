@@ -9,9 +9,25 @@
 	X("agent.child.unasked", "an instance could not ask for its children", "nothing: it goes on with what it knows and asks again") \
 	X("agent.instance.unlisted", "the master does not list an instance that runs here", "nothing is removed; ask the operator of the master") \
 	X("agent.link.answer", "an answer of the master could not be used", "the request is repeated; look at the text") \
+	X("agent.link.failed", "a request to the master failed (debug)", "nothing") \
 	X("agent.link.lost", "the master does not answer", "the node works on alone; look at the master and the network") \
+	X("agent.link.status", "the master answered a request with an error (debug)", "nothing") \
+	X("agent.meter.failed", "usage could not be read", "nothing is lost: counters are read again; look at the text") \
+	X("agent.outbox.kept", "usage or promise results could not be delivered", "they are kept and sent again") \
+	X("agent.outbox.refused", "the master called results or usage invalid; they were dropped", "report it: node and master disagree") \
+	X("agent.promise.repair", "a broken promise had its service restarted", "look at the service's log if it happens again") \
+	X("agent.release.built", "a release is ready on this node", "nothing") \
+	X("agent.release.failed", "a release could not be built or removed; it is tried again", "read the text: it names the package or command") \
 	X("agent.release.refused", "a release cannot be taken on", "supply fewer releases to this node") \
+	X("agent.release.removed", "a release was removed from this node", "nothing") \
 	X("agent.report.refused", "the master refused a report", "the object was probably destroyed meanwhile") \
+	X("agent.service.died", "a service ended by itself and is started again", "look at its log: hoc log") \
+	X("agent.spec.unreadable", "the kept specification of an instance cannot be read", "nothing: it is made again") \
+	X("agent.status.failed", "the status socket could not serve a reader", "nothing; ask again") \
+	X("agent.step.done", "a step of a partition is over (debug)", "nothing") \
+	X("agent.step.failed", "a step of a partition failed; it is tried again later", "read the text") \
+	X("agent.store.failed", "the node's database could not be written", "look at the disk") \
+	X("agent.supervisor.lost", "the supervisor does not answer", "it is started again; services keep running") \
 	X("program.failed", "a program ended because of an error", "read the text; the exit code tells its kind") \
 	X("program.started", "a program began its work", "nothing") \
 	X("program.stopped", "a program ended as asked", "nothing")

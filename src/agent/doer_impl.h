@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#pragma once
+/* Inside of the doer: steps (doer.c), requests (doer_talk.c), builds (doer_build.c). */
+#include "agent/doer.h"
+#include "ev/child.h"
+#include "ev/stream.h"
+#include "http/client.h"
+#include "supervise/client.h"
+
+enum { DOER_RELEASES_MAX = 256, DOER_TALKERS = 16 };
+
+struct build {
+	struct doer *doer;
+	size_t slot;
+	char *release, *dir, *bundle; /* bundle: canonical text, NULL until fetched */
+	struct err error;
+	struct ev_child *child;
+	struct ev_stream *stream; /* lines of progress */
+	bool is_child_done, is_stream_done, is_built;
+	struct profile_progress progress;
+	bool is_removal;
+};
+
+struct talkers {
+	pthread_mutex_t lock;
+	struct http_client *clients[DOER_TALKERS];
+	bool is_taken[DOER_TALKERS];
+	bool is_ending;
+};
+
+struct doer {
+	struct ev *ev;
+	struct crew *work, *talk;
+	struct machine *machine;
+	struct machine_world world;
+	struct deploy deploy;
+	struct netns_plan net;
+	struct ndb *ndb;
+	struct profile_eval *eval;
+	struct supervise_client *supervisor;
+	struct ev_watch *wake, *meter;
+	struct talkers talkers;
+	struct part *parts;
+	size_t part_count;
+	struct build *builds[DOER_RELEASES_MAX];
+	char *dir, *master, *program, *socket, *node;
+	pthread_mutex_t meter_lock; /* one sample at a time */
+	bool has_supervisor;
+	size_t samplings; /* under way */
+	int64_t meter_every_ms, poll_for_ms, outbox_count;
+	unsigned steps_max;
+	ev_fn *on_change, *on_lost;
+	void *on_change_user, *on_lost_user;
+};
+
+void doer_changed(struct doer *d);
+/* Effects of struct machine_world. */
+void doer_send(void *user, uint64_t token, const struct machine_request *request);
+void doer_flush(void *user);
+void doer_release_step(void *user, size_t slot, enum plan_release_kind kind,
+		       struct str release);
+
+MUST int talkers_init(struct talkers *t, const char *master, struct err *e);
+void talkers_cancel(struct talkers *t);
+void talkers_fini(struct talkers *t);
+/* One request on a free client; blocks. */
+MUST int talkers_fetch(struct talkers *t, const struct http_request *r, struct arena *a,
+		       struct http_response *out, struct err *e);
+void build_free(struct build *b);

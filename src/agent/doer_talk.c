@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * The doer's requests to the master: a few clients with kept connections, taken by the threads
+ * of the `talk` crew, of which there are no more than clients.
+ */
+#include "agent/doer_impl.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "json/json.h"
+
+enum { TALK_MEMORY = 20 << 20, FLUSH_ROWS = 500 };
+
+MUST int talkers_init(struct talkers *t, const char *master, struct err *e)
+{
+	const struct http_client_options o = {.base = master};
+	for (size_t i = 0; master && i < DOER_TALKERS; i++)
+		if (http_client_open(&o, &t->clients[i], e) < 0)
+			return -1;
+	return 0;
+}
+
+void talkers_cancel(struct talkers *t)
+{
+	(void)pthread_mutex_lock(&t->lock);
+	t->is_ending = true;
+	for (size_t i = 0; i < DOER_TALKERS; i++)
+		if (t->clients[i])
+			http_client_cancel(t->clients[i]);
+	(void)pthread_mutex_unlock(&t->lock);
+}
+
+void talkers_fini(struct talkers *t)
+{
+	for (size_t i = 0; i < DOER_TALKERS; i++)
+		t->clients[i] = http_client_close(t->clients[i]);
+	(void)pthread_mutex_destroy(&t->lock);
+}
+
+static size_t take_client(struct talkers *t)
+{
+	size_t found = DOER_TALKERS;
+	(void)pthread_mutex_lock(&t->lock);
+	for (size_t i = 0; i < DOER_TALKERS && found == DOER_TALKERS; i++)
+		if (t->clients[i] && !t->is_taken[i])
+			found = i;
+	if (found < DOER_TALKERS)
+		t->is_taken[found] = true;
+	(void)pthread_mutex_unlock(&t->lock);
+	return found;
+}
+
+static void give_client(struct talkers *t, size_t i)
+{
+	(void)pthread_mutex_lock(&t->lock);
+	t->is_taken[i] = false;
+	(void)pthread_mutex_unlock(&t->lock);
+}
+
+MUST int talkers_fetch(struct talkers *t, const struct http_request *r, struct arena *a,
+		       struct http_response *out, struct err *e)
+{
+	size_t i = take_client(t);
+	if (i == DOER_TALKERS)
+		return err_fail(e, ERR_UNREACHABLE, "no connection to a master");
+	int rc = http_fetch(t->clients[i], r, a, out, e);
+	give_client(t, i);
+	return rc == HTTP_CANCELLED ? err_fail(e, ERR_UNREACHABLE, "the node is stopping") : rc;
+}
+
+/* ---- requests of the machine --------------------------------------------------------------- */
+
+struct talk {
+	struct doer *doer;
+	uint64_t token;
+	enum http_method method;
+	struct arena *memory;
+	struct str path, body, answer;
+	int64_t timeout_ms;
+	int status;
+};
+
+static void talk_work(void *user)
+{
+	struct talk *t = user;
+	struct err e = ERR_INIT;
+	struct http_response response;
+	const struct http_request r = {
+		.method = t->method,
+		.target = t->path,
+		.body = t->body.n ? t->body : (struct str){NULL, 0},
+		.timeout_ms = (unsigned)t->timeout_ms,
+	};
+	if (talkers_fetch(&t->doer->talkers, &r, t->memory, &response, &e) < 0) {
+		log_err(LOG_DEBUG, "agent.link.failed", &e, KV_S("path", t->path));
+		return;
+	}
+	t->status = (int)response.status;
+	t->answer = response.body;
+	if (t->status / 100 != 2)
+		log_event(LOG_DEBUG, "agent.link.status", KV_S("path", t->path),
+			  KV_I("status", t->status), KV_S("body", str_sub(t->answer, 0, 200)));
+}
+
+static void talk_done(void *user)
+{
+	struct talk *t = user;
+	machine_answer(t->doer->machine, t->token, t->status, t->answer);
+	doer_changed(t->doer);
+	arena_free(t->memory);
+}
+
+static enum http_method method_of(const char *name)
+{
+	if (strcmp(name, "PUT") == 0)
+		return HTTP_PUT;
+	return strcmp(name, "POST") == 0 ? HTTP_POST : HTTP_GET;
+}
+
+static void talk_refused(void *user)
+{
+	struct talk *t = user;
+	talk_done(t);
+}
+
+void doer_send(void *user, uint64_t token, const struct machine_request *request)
+{
+	struct doer *d = user;
+	struct arena *a = NULL;
+	struct err e = ERR_INIT;
+	/* Without memory for a request the node cannot go on; it is restarted by its init. */
+	ASSERT(arena_new(TALK_MEMORY, &a, &e) == 0);
+	struct talk *t = ARENA_NEW(a, struct talk);
+	ASSERT(t);
+	*t = (struct talk){
+		.doer = d,
+		.token = token,
+		.method = method_of(request->method),
+		.memory = a,
+		.path = arena_dup(a, request->path),
+		.body = arena_dup(a, request->body),
+		.timeout_ms = request->timeout_ms,
+	};
+	if (crew_do(d->talk, talk_work, talk_done, t, &e) < 0)
+		ASSERT(ev_post(d->ev, talk_refused, t, &e) == 0);
+}
+
+/* ---- the outbox ---------------------------------------------------------------------------- */
+
+struct flush {
+	struct doer *doer;
+	bool is_ok;
+	int64_t left;
+};
+
+/* Sends the rows of one kind; 0 if the master took them. */
+static int flush_kind(struct doer *d, const struct ndb_row *rows, size_t count,
+		      const char *kind, const char *path, const char *member, struct arena *a,
+		      struct err *e)
+{
+	struct buf b CLEAN(buf_fini) = BUF_INIT(8 << 20);
+	size_t n = 0;
+	buf_addf(&b, "{\"%s\":[", member);
+	for (size_t i = 0; i < count; i++) {
+		if (!str_is(rows[i].kind, kind))
+			continue;
+		if (n++)
+			buf_add_c(&b, ',');
+		buf_add(&b, rows[i].body);
+	}
+	buf_add(&b, S("]}"));
+	if (buf_check(&b, e) < 0 || n == 0)
+		return n == 0 ? 0 : -1;
+	const struct http_request r = {
+		.method = HTTP_POST,
+		.target = arena_fmt(a, "/v1/nodes/%s/%s", d->node, path),
+		.body = buf_str(&b),
+	};
+	struct http_response response;
+	if (talkers_fetch(&d->talkers, &r, a, &response, e) < 0)
+		return -1;
+	if (response.status / 100 == 2)
+		return 0;
+	(void)http_error_from_response(&response, e);
+	/* What the master calls invalid will not become valid: it is dropped, and said so. */
+	if (response.status == 400 || response.status == 413) {
+		log_err(LOG_ERROR, "agent.outbox.refused", e, KV_I("rows", (int64_t)n));
+		return 0;
+	}
+	return -1;
+}
+
+static void flush_work(void *user)
+{
+	struct flush *f = user;
+	struct doer *d = f->doer;
+	struct arena *a CLEAN(arena_freep) = NULL;
+	struct err e = ERR_INIT;
+	struct ndb_row *rows;
+	size_t count;
+	if (arena_new(TALK_MEMORY, &a, &e) < 0 ||
+	    ndb_outbox_peek(d->ndb, FLUSH_ROWS, a, &rows, &count, &e) < 0 ||
+	    flush_kind(d, rows, count, "promise", "promises", "results", a, &e) < 0 ||
+	    flush_kind(d, rows, count, "usage", "usage", "events", a, &e) < 0 ||
+	    (count && ndb_outbox_drop(d->ndb, rows[count - 1].seq, &f->left, &e) < 0)) {
+		log_err(LOG_WARN, "agent.outbox.kept", &e);
+		return;
+	}
+	f->is_ok = true;
+}
+
+static void flush_done(void *user)
+{
+	struct flush *f = user;
+	struct doer *d = f->doer;
+	d->outbox_count = f->left;
+	machine_flushed(d->machine, f->is_ok, f->left > 0);
+	doer_changed(d);
+	mem_free(f);
+}
+
+void doer_flush(void *user)
+{
+	struct doer *d = user;
+	struct err e = ERR_INIT;
+	struct flush *f = MEM_NEW(struct flush, &e);
+	ASSERT(f);
+	f->doer = d;
+	if (crew_do(d->talk, flush_work, flush_done, f, &e) < 0)
+		ASSERT(ev_post(d->ev, flush_done, f, &e) == 0);
+}
