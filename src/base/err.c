@@ -8,6 +8,8 @@
 #include <stdarg.h>
 #include <unistd.h>
 
+#include "base/str.h"
+
 /* clang-format off */
 static const struct err_kind_info kinds[ERR_KINDS] = {
 	/*                     name           status exit  retry */
@@ -43,6 +45,26 @@ void base_assert_failed(const char *what, const char *file, int line)
 	abort();
 }
 
+/*
+ * Makes a text one line of UTF-8, whatever bytes of strangers were quoted in it: an answer in
+ * JSON and a line of a log can carry it. A character that the end of the array cut goes whole.
+ */
+static void tidy(char *text, size_t size)
+{
+	size_t n = strlen(text);
+	for (size_t i = 0; i < n;) {
+		size_t step = str_utf8_step(str_of(text + i, n - i));
+		bool is_cut = !step && n + 1 == size && n - i < 4;
+		if (is_cut)
+			text[n = i] = 0;
+		else if (!step)
+			text[i] = '?';
+		else if (step == 1 && ((unsigned char)text[i] < ' ' || text[i] == 0x7f))
+			text[i] = ' ';
+		i += step ? step : 1;
+	}
+}
+
 PRINTF(7, 0)
 static void fill(struct err *e, enum err_kind kind, int os, const char *file, int line,
 		 const char *field, const char *format, va_list args)
@@ -51,6 +73,8 @@ static void fill(struct err *e, enum err_kind kind, int os, const char *file, in
 	struct err fresh = {.kind = kind, .os = os, .line = line, .file = file};
 	(void)vsnprintf(fresh.text, sizeof fresh.text, format, args);
 	(void)snprintf(fresh.field, sizeof fresh.field, "%s", field);
+	tidy(fresh.text, sizeof fresh.text);
+	tidy(fresh.field, sizeof fresh.field);
 	*e = fresh;
 }
 
@@ -76,7 +100,12 @@ int err_fill_os(struct err *e, int os, const char *file, int line, const char *f
 	fill(e, kind, os, file, line, "", format, args);
 	va_end(args);
 	size_t n = strlen(e->text);
-	(void)snprintf(e->text + n, sizeof e->text - n, ": %s", strerrordesc_np(os));
+	const char *why = strerrordesc_np(os);
+	if (why)
+		(void)snprintf(e->text + n, sizeof e->text - n, ": %s", why);
+	else
+		(void)snprintf(e->text + n, sizeof e->text - n, ": error %d", os);
+	tidy(e->text, sizeof e->text);
 	return -1;
 }
 
@@ -101,7 +130,8 @@ int err_prefix(struct err *e, const char *format, ...)
 		n = 0;
 	if ((size_t)n < sizeof joined)
 		(void)snprintf(joined + n, sizeof joined - (size_t)n, ": %s", e->text);
-	memcpy(e->text, joined, sizeof joined);
+	tidy(joined, sizeof joined);
+	memcpy(e->text, joined, strlen(joined) + 1);
 	return -1;
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * Failpoints. The armed name is read from the environment once per process; that cache is the
- * one piece of state here, and it only ever says "die".
+ * Failpoints. The one piece of state counts passages of the armed name, and only ever says "die".
  */
 #include "base/fail.h"
 

@@ -5,7 +5,7 @@
  *
  * `HOC_FAILPOINT=name` (or name:N for the N-th passage) makes the process kill itself with
  * SIGKILL exactly there; tests/crash runs through all names found in the source. Without the
- * variable a failpoint costs one load and a branch.
+ * variable a failpoint costs one look into the environment, nothing beside the flush it guards.
  */
 #include "base/defs.h"
 
