@@ -6,7 +6,6 @@
  */
 #include "base/file.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/file.h>
@@ -15,7 +14,7 @@
 
 #include "base/fail.h"
 
-enum { PATH_BYTES = 4096, TREE_DEPTH_MAX = 128 };
+enum { PATH_BYTES = 4096 };
 
 void file_closep(int *fd)
 {
@@ -47,8 +46,9 @@ static int read_stream(int fd, const char *path, size_t max_bytes, struct arena 
 {
 	struct buf b CLEAN(buf_fini) = BUF_INIT(max_bytes);
 	char chunk[16384];
-	ssize_t n;
-	while ((n = read_all(fd, chunk, sizeof chunk)) > 0)
+	ssize_t n = 0;
+	/* A file without end (a device, a log that grows) is left once it passed the maximum. */
+	while (!b.has_failed && (n = read_all(fd, chunk, sizeof chunk)) > 0)
 		buf_add(&b, str_of(chunk, (size_t)n));
 	if (n < 0)
 		return err_os(e, errno, "read %s", path);
@@ -138,15 +138,29 @@ MUST int file_write(const char *path, struct str content, unsigned mode, struct 
 	return file_sync_dir(dir, e);
 }
 
+/* A regular file of exactly this content and mode; false also if it cannot be read. */
+static bool is_same_file(const char *path, struct str content, unsigned mode)
+{
+	int fd CLEAN(file_closep) = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+	    (st.st_mode & 07777) != mode || (uint64_t)st.st_size != content.n)
+		return false;
+	char chunk[16384];
+	ssize_t n;
+	while ((n = read_all(fd, chunk, sizeof chunk)) > 0) {
+		struct str part = str_of(chunk, (size_t)n);
+		if (!str_starts(content, part))
+			return false;
+		content = str_sub(content, part.n, content.n);
+	}
+	return n == 0 && content.n == 0;
+}
+
 MUST int file_write_if_changed(const char *path, struct str content, unsigned mode,
 			       struct err *e)
 {
-	struct arena *a CLEAN(arena_freep) = NULL;
-	if (arena_new(2 * content.n + 4096, &a, e) < 0)
-		return -1;
-	struct str old;
-	struct err ignored;
-	if (file_read(path, content.n, a, &old, &ignored) == 0 && str_eq(old, content))
+	if (is_same_file(path, content, mode))
 		return 1;
 	return file_write(path, content, mode, e);
 }
@@ -165,6 +179,11 @@ MUST int file_mkdirs(const char *path, unsigned mode, struct err *e)
 		if (mkdir(part, (mode_t)mode) < 0 && errno != EEXIST)
 			return err_os(e, errno, "make directory %s", part);
 	}
+	struct stat st;
+	if (stat(path, &st) < 0)
+		return err_os(e, errno, "make directory %s", path);
+	if (!S_ISDIR(st.st_mode))
+		return err_os(e, ENOTDIR, "make directory %s", path);
 	return 0;
 }
 
@@ -178,105 +197,6 @@ struct str file_join(struct arena *a, struct str dir, struct str name)
 {
 	const char *slash = str_ends(dir, S("/")) ? "" : "/";
 	return arena_fmt(a, "%" STR_F "%s%" STR_F, STR_A(dir), slash, STR_A(name));
-}
-
-static bool is_dot(const char *name)
-{
-	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
-}
-
-/*
- * Empties the directory open at dirs[depth], going down with openat and O_NOFOLLOW only. An
- * explicit stack, because the depth of the tree is somebody else's choice.
- */
-struct walk {
-	DIR *dirs[TREE_DEPTH_MAX];
-	char names[TREE_DEPTH_MAX][256];
-	size_t depth; /* directories open */
-	dev_t device;
-};
-
-static int walk_down(struct walk *w, int parent, const char *name, struct err *e)
-{
-	if (w->depth == TREE_DEPTH_MAX)
-		return err_fail(e, ERR_TOO_LARGE, "more than %d directories deep",
-				TREE_DEPTH_MAX);
-	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	struct stat st;
-	if (fd < 0 || fstat(fd, &st) < 0) {
-		int os = errno;
-		file_closep(&fd);
-		return err_os(e, os, "open directory %s", name);
-	}
-	if (w->depth && st.st_dev != w->device) {
-		file_closep(&fd);
-		return err_fail(e, ERR_CONFLICT, "another file system is mounted at %s", name);
-	}
-	w->device = st.st_dev;
-	DIR *dir = fdopendir(fd);
-	if (!dir) {
-		int os = errno;
-		file_closep(&fd);
-		return err_os(e, os, "read directory %s", name);
-	}
-	w->dirs[w->depth] = dir;
-	(void)snprintf(w->names[w->depth], sizeof w->names[0], "%s", name);
-	w->depth++;
-	return 0;
-}
-
-/* One entry of the deepest directory: removed, or walked into. */
-static int walk_entry(struct walk *w, const char *name, struct err *e)
-{
-	int fd = dirfd(w->dirs[w->depth - 1]);
-	if (unlinkat(fd, name, 0) == 0 || errno == ENOENT)
-		return 0;
-	if (errno != EISDIR && errno != EPERM)
-		return err_os(e, errno, "remove %s", name);
-	return walk_down(w, fd, name, e);
-}
-
-static int walk_up(struct walk *w, int top, struct err *e)
-{
-	w->depth--;
-	(void)closedir(w->dirs[w->depth]);
-	int parent = w->depth ? dirfd(w->dirs[w->depth - 1]) : top;
-	if (unlinkat(parent, w->names[w->depth], AT_REMOVEDIR) < 0 && errno != ENOENT)
-		return err_os(e, errno, "remove directory %s", w->names[w->depth]);
-	return 0;
-}
-
-static int remove_directory(struct walk *w, int top, const char *name, struct err *e)
-{
-	int rc = walk_down(w, top, name, e);
-	while (rc == 0 && w->depth) {
-		struct dirent *d = readdir(w->dirs[w->depth - 1]);
-		if (!d)
-			rc = walk_up(w, top, e);
-		else if (!is_dot(d->d_name))
-			rc = walk_entry(w, d->d_name, e);
-	}
-	while (w->depth)
-		(void)closedir(w->dirs[--w->depth]);
-	return rc;
-}
-
-MUST int file_remove_tree(const char *path, struct err *e)
-{
-	if (unlink(path) == 0 || errno == ENOENT)
-		return 0;
-	if (errno != EISDIR && errno != EPERM)
-		return err_os(e, errno, "remove %s", path);
-	char dir[PATH_BYTES];
-	parent_of(path, dir);
-	const char *slash = strrchr(path, '/');
-	int top CLEAN(file_closep) = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (top < 0)
-		return err_os(e, errno, "open %s", dir);
-	struct walk w = {.depth = 0};
-	if (remove_directory(&w, top, slash ? slash + 1 : path, e) < 0)
-		return err_in(e, "remove tree %s", path);
-	return 0;
 }
 
 MUST int file_lock(const char *path, int *out_fd, struct err *e)

@@ -7,22 +7,28 @@
 #include "base/arena.h"
 
 /*
- * The whole file, at most `max_bytes`, into arena memory followed by a NUL.
- * Returns 1 if it does not exist (out untouched), 0 on success.
+ * The whole file, at most `max_bytes` (beyond: ERR_TOO_LARGE), into arena memory followed by a
+ * NUL. Returns 1 if it does not exist (out untouched), 0 on success.
  */
 MUST int file_read(const char *path, size_t max_bytes, struct arena *a, struct str *out,
 		   struct err *e);
 /*
  * After success the path holds exactly `content` with permissions `mode`, even through a power
- * cut; after failure it holds what it held. The directory must exist.
+ * cut; after failure it holds what it held, or, if only the last flush of the directory failed,
+ * the new content. The directory must exist. A symbolic link at the path is replaced, never
+ * followed. One writer of a path at a time: two would share the temporary name.
  */
 MUST int file_write(const char *path, struct str content, unsigned mode, struct err *e);
-/* As file_write, but leaves an identical file alone and then returns 1. */
+/* As file_write, but leaves a file of the same content and mode alone and then returns 1. */
 MUST int file_write_if_changed(const char *path, struct str content, unsigned mode,
 			       struct err *e);
 /* Makes the directory and its parents with `mode`; existing ones are left as they are. */
 MUST int file_mkdirs(const char *path, unsigned mode, struct err *e);
-/* Removes a file or a whole tree; what is not there is fine. Stays on one file system. */
+/*
+ * Removes a file or a whole tree of any depth; what is not there is fine. Refuses to enter a
+ * mount (ERR_CONFLICT), also one of the same file system and one at the path itself; what it
+ * removed before stays removed. Links are removed, never followed.
+ */
 MUST int file_remove_tree(const char *path, struct err *e);
 /* Flushes a directory's entries to disk. */
 MUST int file_sync_dir(const char *path, struct err *e);
