@@ -126,36 +126,13 @@ static int compile_entries(struct compiling *c, struct rule *r, const struct jso
 	return 0;
 }
 
-static bool kind_bits(struct str word, unsigned *bits)
-{
-	static const struct {
-		const char *word;
-		unsigned bits;
-	} words[] = {
-		{"null", 1U << JSON_IS_NULL},
-		{"boolean", 1U << JSON_IS_BOOL},
-		{"integer", 1U << JSON_IS_INT},
-		{"number", 1U << JSON_IS_INT | 1U << JSON_IS_REAL},
-		{"string", 1U << JSON_IS_STR},
-		{"array", 1U << JSON_IS_ARRAY},
-		{"object", 1U << JSON_IS_OBJECT},
-	};
-	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
-		if (str_is(word, words[i].word)) {
-			*bits |= words[i].bits;
-			return true;
-		}
-	}
-	return false;
-}
-
 static int compile_types(struct compiling *c, struct rule *r, const struct json_step *at)
 {
 	const struct json *v = r->value;
 	bool is_list = v->kind == JSON_IS_ARRAY;
 	for (size_t i = 0; i < (is_list ? v->n : 1); i++) {
 		struct str word = json_str_of(is_list ? v->items[i] : v, S(""));
-		if (!kind_bits(word, &r->types))
+		if (!schema_type_bits(word, &r->types))
 			return fail_form(
 				c, at,
 				"null, boolean, integer, number, string, array, object or "
@@ -164,78 +141,12 @@ static int compile_types(struct compiling *c, struct rule *r, const struct json_
 	return r->types ? 0 : fail_form(c, at, "at least one type");
 }
 
-static bool is_list_of_text(const struct json *v)
-{
-	if (!json_is(v, JSON_IS_ARRAY))
-		return false;
-	for (size_t i = 0; i < v->n; i++)
-		if (v->items[i]->kind != JSON_IS_STR)
-			return false;
-	return true;
-}
-
-static bool is_map_of_lists(const struct json *v)
-{
-	if (!json_is(v, JSON_IS_OBJECT))
-		return false;
-	for (size_t i = 0; i < v->n; i++)
-		if (!is_list_of_text(v->members[i].value))
-			return false;
-	return true;
-}
-
-static bool is_number(const struct json *v)
-{
-	return v->kind == JSON_IS_INT || v->kind == JSON_IS_REAL;
-}
-
-static bool is_count(const struct json *v)
-{
-	int64_t whole;
-	return json_is_whole(v, &whole) && whole >= 0;
-}
-
-/* What is wanted when the value has not the form of its keyword, or NULL if it has. */
-static const char *wanted_form(enum form form, const struct json *v)
-{
-	switch (form) {
-	case FORM_BOOL:
-		return v->kind == JSON_IS_BOOL ? NULL : "true or false";
-	case FORM_NUMBER:
-		return is_number(v) ? NULL : "a number";
-	case FORM_POSITIVE:
-		return is_number(v) && json_real_of(v, 0) > 0 ? NULL : "a number above 0";
-	case FORM_COUNT:
-		return is_count(v) ? NULL : "a whole number from 0 on";
-	case FORM_STR:
-	case FORM_PATTERN:
-	case FORM_REF:
-		return v->kind == JSON_IS_STR ? NULL : "a string";
-	case FORM_STRS:
-		return is_list_of_text(v) ? NULL : "an array of strings";
-	case FORM_STRS_MAP:
-		return is_map_of_lists(v) ? NULL : "an object of arrays of strings";
-	case FORM_ARRAY:
-		return v->kind == JSON_IS_ARRAY ? NULL : "an array";
-	case FORM_SCHEMAS:
-		return v->kind == JSON_IS_ARRAY && v->n ? NULL : "a list of schemas";
-	case FORM_MAP:
-	case FORM_PATTERN_MAP:
-		return v->kind == JSON_IS_OBJECT ? NULL : "an object of schemas";
-	case FORM_ANY:
-	case FORM_TYPES:
-	case FORM_SCHEMA:
-	default:
-		return NULL;
-	}
-}
-
 static int compile_rule(struct compiling *c, struct rule *r, const struct json_step *up)
 {
 	const struct json_step *at = step_to(c, up, str_from(r->keyword->name), 0);
 	if (!at)
 		return arena_check(c->a, c->e);
-	const char *wanted = wanted_form(r->keyword->form, r->value);
+	const char *wanted = schema_form_wanted(r->keyword->form, r->value);
 	if (wanted)
 		return fail_form(c, at, wanted);
 	switch (r->keyword->form) {

@@ -120,6 +120,11 @@ struct keyword {
 
 extern const struct keyword schema_keywords[KW_COUNT];
 
+/* What is wanted when a value has not the form of its keyword, or NULL if it has. */
+const char *schema_form_wanted(enum form form, const struct json *v);
+/* Adds the bits of a type's name; false if there is no such type. */
+bool schema_type_bits(struct str word, unsigned *bits);
+
 struct rule {
 	const struct keyword *keyword;
 	const struct node *owner;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * Every keyword of JSON Schema 2020-12 that asserts or applies, in the order of evaluation.
+ * Every keyword of JSON Schema 2020-12 that asserts or applies, in the order of evaluation, and
+ * the forms their values have.
  * Source: core sections 8, 10 and 11, validation sections 6 and 7.
  */
 #include "json/schema_impl.h"
@@ -53,3 +54,91 @@ const struct keyword schema_keywords[KW_COUNT] = {
 	[KW_UNEVALUATED_PROPERTIES] = {"unevaluatedProperties", FORM_SCHEMA, false, K(OBJECT), schema_check_unevaluated_properties},
 };
 /* clang-format on */
+
+bool schema_type_bits(struct str word, unsigned *bits)
+{
+	static const struct {
+		const char *word;
+		unsigned bits;
+	} words[] = {
+		{"null", 1U << JSON_IS_NULL},
+		{"boolean", 1U << JSON_IS_BOOL},
+		{"integer", 1U << JSON_IS_INT},
+		{"number", 1U << JSON_IS_INT | 1U << JSON_IS_REAL},
+		{"string", 1U << JSON_IS_STR},
+		{"array", 1U << JSON_IS_ARRAY},
+		{"object", 1U << JSON_IS_OBJECT},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		if (str_is(word, words[i].word)) {
+			*bits |= words[i].bits;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool is_list_of_text(const struct json *v)
+{
+	if (!json_is(v, JSON_IS_ARRAY))
+		return false;
+	for (size_t i = 0; i < v->n; i++)
+		if (v->items[i]->kind != JSON_IS_STR)
+			return false;
+	return true;
+}
+
+static bool is_map_of_lists(const struct json *v)
+{
+	if (!json_is(v, JSON_IS_OBJECT))
+		return false;
+	for (size_t i = 0; i < v->n; i++)
+		if (!is_list_of_text(v->members[i].value))
+			return false;
+	return true;
+}
+
+static bool is_number(const struct json *v)
+{
+	return v->kind == JSON_IS_INT || v->kind == JSON_IS_REAL;
+}
+
+static bool is_count(const struct json *v)
+{
+	int64_t whole;
+	return json_is_whole(v, &whole) && whole >= 0;
+}
+
+const char *schema_form_wanted(enum form form, const struct json *v)
+{
+	switch (form) {
+	case FORM_BOOL:
+		return v->kind == JSON_IS_BOOL ? NULL : "true or false";
+	case FORM_NUMBER:
+		return is_number(v) ? NULL : "a number";
+	case FORM_POSITIVE:
+		return is_number(v) && json_real_of(v, 0) > 0 ? NULL : "a number above 0";
+	case FORM_COUNT:
+		return is_count(v) ? NULL : "a whole number from 0 on";
+	case FORM_STR:
+	case FORM_PATTERN:
+	case FORM_REF:
+		return v->kind == JSON_IS_STR ? NULL : "a string";
+	case FORM_STRS:
+		return is_list_of_text(v) ? NULL : "an array of strings";
+	case FORM_STRS_MAP:
+		return is_map_of_lists(v) ? NULL : "an object of arrays of strings";
+	case FORM_ARRAY:
+		return v->kind == JSON_IS_ARRAY ? NULL : "an array";
+	case FORM_SCHEMAS:
+		return v->kind == JSON_IS_ARRAY && v->n ? NULL : "a list of schemas";
+	case FORM_MAP:
+	case FORM_PATTERN_MAP:
+		return v->kind == JSON_IS_OBJECT ? NULL : "an object of schemas";
+	case FORM_ANY:
+	case FORM_TYPES:
+	case FORM_SCHEMA:
+	default:
+		return NULL;
+	}
+}
