@@ -30,9 +30,11 @@
  * server, so nothing is applied twice.
  *
  * Dialect: what both engines understand. $1 parameters, RETURNING, ON CONFLICT, whole
- * milliseconds in BIGINT / INTEGER, booleans as 0 / 1, text in UTF-8, BYTEA / BLOB. No deferred
- * constraints (they would fail a whole group). On PostgreSQL the rows of a statement are all
- * held at once, so every SELECT that may return many carries a LIMIT.
+ * milliseconds in BIGINT / INTEGER, booleans as 0 / 1, text in UTF-8, BYTEA / BLOB; LIKE tells
+ * case apart. Text columns on PostgreSQL are TEXT COLLATE "C", so that text has one order, that of
+ * its bytes, whatever the server was set up with. No deferred constraints (they would fail a
+ * whole group). On PostgreSQL the rows of a statement are all held at once, so every SELECT that
+ * may return many carries a LIMIT.
  */
 #include "base/arena.h"
 #include "base/clock.h"
@@ -43,7 +45,7 @@ struct db_stmt;
 
 enum db_engine { DB_SQLITE, DB_POSTGRESQL };
 
-enum { DB_PARAMS_MAX = 48, DB_COLUMNS_MAX = 64, DB_STATEMENTS_MAX = 1024, DB_HOOKS_MAX = 8 };
+enum { DB_PARAMS_MAX = 48, DB_STATEMENTS_MAX = 1024, DB_HOOKS_MAX = 8 };
 
 /* 0 or NULL stands for the default. */
 struct db_options {
@@ -98,9 +100,10 @@ typedef void db_commit_fn(void *user);
 MUST int db_read(struct db *db, db_work_fn *fn, void *user, struct err *e);
 /*
  * Queues fn for the writer and waits until the commit that holds it is durable. Returns what fn
- * returned. ERR_BUSY: queue full, nothing done. Not from inside a transaction or a done
- * function (ERR_INTERNAL). fn runs in the writer thread while this thread waits: `user` may be
- * a local.
+ * returned. ERR_BUSY: queue full, nothing done. ERR_UNREACHABLE: PostgreSQL went away and stayed
+ * away; if that was during COMMIT nobody knows how it ended, so the caller's request must be one
+ * that may be repeated. Not from inside a job or a done function (ERR_INTERNAL), nor a read. fn
+ * runs in the writer thread while this thread waits: `user` may be a local.
  */
 MUST int db_write(struct db *db, db_work_fn *fn, void *user, struct err *e);
 /*

@@ -170,7 +170,7 @@ static int lite_set_up(struct lite *c, const char *path, struct err *e)
 	const struct db *db = c->base.db;
 	if (db->is_single)
 		flags |= SQLITE_OPEN_MEMORY;
-	else if (file_prepare(path, e) < 0)
+	else if (!db->writer && file_prepare(path, e) < 0) /* a reader makes no file */
 		return -1;
 	if (sqlite3_open_v2(path, &c->h, flags, NULL) != SQLITE_OK)
 		return c->h ? lite_fail(c->h, e) : err_fail(e, ERR_MEMORY, "out of memory");

@@ -251,6 +251,23 @@ static void a_full_queue_is_busy(struct scene *s)
 	assert_true(counters.group_max <= 2);
 }
 
+static void closing_does_what_is_queued(struct scene *s)
+{
+	struct err e;
+	struct gate g;
+	struct order orders[5];
+	reopen(s, (struct db_options){.group_max = 2});
+	gate_close(&g, s->db);
+	for (int i = 0; i < 5; i++)
+		order_send(&orders[i], s->db, i, false);
+	(void)sem_post(&g.open);
+	s->db = db_close(s->db);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(orders[i].rc, i % 3);
+	OK(db_open(s->url, NULL, &s->db, &e));
+	assert_int_equal(notes(s->db), 5);
+}
+
 enum { THREADS = 16, WRITES = 40 };
 
 struct worker {
@@ -600,6 +617,7 @@ int main(void)
 		{"a failed commit fails all of its group",
 		 a_failed_commit_fails_all_of_its_group},
 		{"a full queue is busy", a_full_queue_is_busy},
+		{"closing does what is queued", closing_does_what_is_queued},
 		{"many threads write and see their writes",
 		 many_threads_write_and_see_their_writes},
 		{"two masters keep one order of writes", two_masters_keep_one_order_of_writes},
