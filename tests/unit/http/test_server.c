@@ -166,8 +166,8 @@ static void garbage_reaches_no_handler(void **state UNUSED)
 		S_INIT("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"),
 		S_INIT("GET / HTTP/1.1\r\nHost : h\r\nno colon\r\n\r\n"),
 	};
-	struct http_server *s =
-		server_start((struct http_server_options){.threads = 1}, echo, NULL);
+	struct http_server *s = server_start(
+		(struct http_server_options){.threads = 1, .request_timeout_s = 1}, echo, NULL);
 	for (size_t i = 0; i < ARRAY_LEN(garbage); i++) {
 		struct raw *r = raw_open(http_server_address(s));
 		struct raw_answer a;
