@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+// PostgreSQL 15: one server, one database with its owner, password over the network (SCRAM).
+local hoc = import 'hoc.libsonnet';
+
+local bin = '/usr/lib/postgresql/15/bin/';
+local data = '/hoc/var/data';
+
+// A value in postgresql.conf; quotes are doubled.
+local quoted(v) = "'" + std.strReplace(v, "'", "''") + "'";
+
+// The name of a role or database: short enough for the name of a setup step, needs no quoting.
+local identifier(default, description) = {
+  type: 'string',
+  pattern: '^[a-z][a-z0-9_]{0,23}$',
+  default: default,
+  description: description,
+};
+
+hoc.profile {
+  name: 'postgresql',
+  title: 'PostgreSQL',
+  category: 'database',
+  description: 'A PostgreSQL 15 server with one database and its owner.',
+  homepage: 'https://www.postgresql.org/',
+  // Without this file the package would make a server of its own while the release is built.
+  software: hoc.debian(
+    ['postgresql-15'],
+    files={ 'etc/postgresql-common/createcluster.conf': 'create_main_cluster = false\n' }
+  ),
+
+  types: {
+    default: {
+      title: 'Server',
+      parameters: hoc.object({
+        database: identifier('app', 'Name of the database.'),
+        user: identifier('app', 'Name of its owner.'),
+        memory_mib: {
+          type: 'integer',
+          minimum: 64,
+          maximum: 1048576,
+          default: 256,
+          description: 'Memory the server is tuned for.',
+        },
+        max_connections: {
+          type: 'integer',
+          minimum: 5,
+          maximum: 5000,
+          default: 100,
+          description: 'Connections at the same time.',
+        },
+      }),
+      connection: hoc.object({
+        url: { type: 'string', secret: true, description: 'Address with user and password, over IPv6.' },
+        url_ipv4: { type: 'string', secret: true, description: 'The same over IPv4.' },
+      }, ['url']),
+      secrets: { password: { length: 24 }, superuser: { length: 32 } },
+
+      instance(i):: {
+        local p = i.parameters,
+        local ip = i.partition,
+        local url(host) = 'postgresql://%s:%s@%s:5432/%s' % [p.user, i.secrets.password, hoc.bracket(host), p.database],
+
+        files: {
+          'etc/postgresql.conf': {
+            services: ['postgres'],
+            text: hoc.keyValue({
+              data_directory: data,
+              hba_file: '/hoc/etc/pg_hba.conf',
+              ident_file: '/hoc/etc/pg_ident.conf',
+              listen_addresses: ip.ipv4 + ',' + ip.ipv6,
+              port: 5432,
+              unix_socket_directories: '/hoc/run',
+              max_connections: p.max_connections,
+              shared_buffers: '%dMB' % std.max(16, std.floor(p.memory_mib / 4)),
+              effective_cache_size: '%dMB' % std.floor(p.memory_mib * 3 / 4),
+              maintenance_work_mem: '%dMB' % std.max(8, std.floor(p.memory_mib / 16)),
+              dynamic_shared_memory_type: 'sysv',
+              password_encryption: 'scram-sha-256',
+              log_destination: 'stderr',
+              log_line_prefix: '%m %u@%d ',
+            }, ' = ', quoted),
+          },
+          'etc/pg_hba.conf': {
+            reload: 'signal',
+            services: ['postgres'],
+            text: |||
+              local all postgres peer map=hoc
+              local all all scram-sha-256
+              host all postgres all reject
+              host all all all scram-sha-256
+            |||,
+          },
+          'etc/pg_ident.conf': { reload: 'signal', services: ['postgres'], text: 'hoc hoc postgres\n' },
+          // Read by promises: the password stands on no command line.
+          'etc/pgpass': { reload: 'none', text: '*:*:*:*:%s\n' % i.secrets.password },
+          'etc/superuser': { reload: 'none', text: i.secrets.superuser + '\n' },
+          // A half made cluster is never taken for a whole one: it gets its name at the end.
+          'etc/initdb.sh': {
+            reload: 'none',
+            text: |||
+              set -eu
+              if [ -d %(data)s ]; then exit 0; fi
+              rm -rf %(data)s.new
+              %(bin)sinitdb -D %(data)s.new -U postgres -E UTF8 --locale=C.UTF-8 \
+                --auth=scram-sha-256 --pwfile=/hoc/etc/superuser >/hoc/log/initdb.log 2>&1 || {
+                tail -n 5 /hoc/log/initdb.log >&2
+                exit 1
+              }
+              mv %(data)s.new %(data)s
+              sync -f %(data)s
+            ||| % { data: data, bin: bin },
+          },
+          // Who holds run/lock is the server, wherever its process is counted. Without a server the
+          // statements are run by PostgreSQL's single-user mode.
+          'etc/database.sh': {
+            reload: 'none',
+            text: |||
+              set -eu
+              exec 9>/hoc/run/lock
+              run() {
+                if flock -n 9; then
+                  %(bin)spostgres --single -c config_file=/hoc/etc/postgresql.conf \
+                    -c exit_on_error=true -c log_min_messages=fatal postgres
+                else
+                  %(bin)spsql -X -q -v ON_ERROR_STOP=1 -h /hoc/run -U postgres -d postgres
+                fi
+              }
+              found=$(run </hoc/etc/role.sql)
+              case "$found" in
+                *database-is-there*) ;;
+                *) echo 'CREATE DATABASE "%(database)s" OWNER "%(user)s";' | run >/dev/null ;;
+              esac
+            ||| % { bin: bin, database: p.database, user: p.user },
+          },
+          // One statement a line, as the single-user mode wants it.
+          'etc/role.sql': {
+            reload: 'none',
+            text: std.join('\n', [
+              ("DO $$BEGIN IF EXISTS (SELECT FROM pg_roles WHERE rolname = '%(user)s') "
+               + "THEN ALTER ROLE \"%(user)s\" LOGIN PASSWORD '%(password)s'; "
+               + "ELSE CREATE ROLE \"%(user)s\" LOGIN PASSWORD '%(password)s'; END IF; END$$;")
+              % { user: p.user, password: i.secrets.password },
+              "SELECT 'database-' || 'is-there' FROM pg_database WHERE datname = '%s';" % p.database,
+              '',
+            ]),
+          },
+        },
+
+        setup: [
+          { name: 'initdb', exec: ['/bin/sh', '/hoc/etc/initdb.sh'], once: true },
+          {
+            name: 'database-%s-%s' % [p.user, p.database],
+            exec: ['/bin/sh', '/hoc/etc/database.sh'],
+            once: true,
+          },
+        ],
+
+        services: {
+          postgres: {
+            exec: [
+              '/usr/bin/flock',
+              '--nonblock',
+              '--no-fork',
+              '/hoc/run/lock',
+              bin + 'postgres',
+              '-c',
+              'config_file=/hoc/etc/postgresql.conf',
+            ],
+            ready: { tcp: { port: 5432 } },
+            reload_signal: 'SIGHUP',
+            stop_signal: 'SIGINT',
+            stop_seconds: 30,
+          },
+        },
+
+        promises: {
+          answers: hoc.promise.tcp(5432),
+          queries: hoc.promise.exec([
+            bin + 'psql',
+            'host=%s port=5432 dbname=%s user=%s passfile=/hoc/etc/pgpass connect_timeout=4'
+            % [ip.ipv4, p.database, p.user],
+            '-X',
+            '-q',
+            '-c',
+            'SELECT 1',
+          ]),
+        },
+
+        publish: { url: url(ip.ipv6), url_ipv4: url(ip.ipv4) },
+        ports: { postgresql: { port: 5432, protocol: 'tcp' } },
+      },
+    },
+  },
+}
