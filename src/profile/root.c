@@ -129,7 +129,8 @@ static void on_tick(void *user)
 		return;
 	int64_t total = (int64_t)j->lock.package_count;
 	int64_t done = (int64_t)count_lines(log, S(" status installed "));
-	job_tell(j, PROFILE_PHASE_UNPACK, MIN_OF(done, total), total);
+	if (done != j->progress.done && done <= total)
+		job_tell(j, PROFILE_PHASE_UNPACK, done, total);
 }
 
 static int run_mmdebstrap(struct job *j, const char *root, struct err *e)
