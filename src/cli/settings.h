@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#pragma once
+/*
+ * Settings of the client: lines "key = value", '#' begins a comment.
+ *
+ * The file is $HOC_CONFIG, else ~/.config/hoc/hoc.conf, else /etc/hoc/hoc.conf; the first that
+ * exists. Keys: master (URL of the master), node (directory of the local node). The environment
+ * (HOC_MASTER, HOC_NODE) goes before the file, options go before both.
+ */
+#include "base/arena.h"
+
+enum { SETTINGS_MAX_BYTES = 65536 };
+
+/* The master: `option` if not NULL, else as above, else http://127.0.0.1:8000. */
+MUST int settings_master(const char *option, struct arena *a, const char **out, struct err *e);
+/* The local node's directory, absolute; *out is NULL if none is set. */
+MUST int settings_node(const char *option, struct arena *a, const char **out, struct err *e);
