@@ -30,5 +30,9 @@
 	X("agent.supervisor.lost", "the supervisor does not answer", "it is started again; services keep running") \
 	X("program.failed", "a program ended because of an error", "read the text; the exit code tells its kind") \
 	X("program.started", "a program began its work", "nothing") \
-	X("program.stopped", "a program ended as asked", "nothing")
+	X("program.stopped", "a program ended as asked", "nothing") \
+	X("supervise.log.failed", "a service's log could not be cut to its size", "look at the file and its directory") \
+	X("supervise.ready", "the supervisor listens; adopted counts the services that ran already", "nothing") \
+	X("supervise.standby.failed", "no spare container could be made: the next respawn is a normal one", "read the text") \
+	X("supervise.state.failed", "the list of wanted services could not be written", "free disk space; the requests failed and may be repeated")
 /* clang-format on */
