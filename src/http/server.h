@@ -58,7 +58,7 @@ MUST int http_server_open(const struct http_server_options *options, http_handle
 			  void *user, struct http_server **out, struct err *e);
 /*
  * Stops accepting, tells the holders of parked calls, waits for answers (rule 3) and for their
- * way out, and frees. After it returned the handler is not running and not called any more.
+ * way out, and frees: what answers parked calls must still run. After it returned the handler is not running and not called any more.
  * Not from a handler. NULL is accepted; returns NULL.
  */
 struct http_server *http_server_close(struct http_server *s);
@@ -76,7 +76,9 @@ struct http_server_counts http_server_counts(struct http_server *s);
 
 /* --- What the request says. Valid until the call is answered. ---------------------------- */
 
+/* HTTP_OTHER for a method that is not ours. */
 enum http_method http_call_method(const struct http_call *c);
+/* Path and query, decoded. */
 const struct http_target *http_call_target(const struct http_call *c);
 /* The body, all of it; empty if none. A NUL follows it. */
 struct str http_call_body(const struct http_call *c);
@@ -103,7 +105,7 @@ struct http_reply {
 	bool is_body_in_arena; /* body lives in http_call_arena or is static: it is not copied
 				*/
 	bool must_close;       /* the connection ends after this answer */
-	const struct http_header *headers; /* copied */
+	const struct http_header *headers; /* copied; a value has at most 1,000 bytes */
 	size_t header_count;
 };
 
