@@ -30,8 +30,13 @@ struct launch {
 	launch_fn *fn;
 	void *user;
 	char name[LAUNCH_NAME_SIZE];
-	char pid_file[PATH_BYTES], log_file[PATH_BYTES];
+	char pid_file[PATH_BYTES], log_option[PATH_BYTES]; /* "file:" and the path */
 };
+
+static const char *log_file(const struct launch *l)
+{
+	return l->log_option + sizeof "file:" - 1;
+}
 
 bool launch_status(int pidfd, int *exit_code, int *signum)
 {
@@ -60,7 +65,7 @@ MUST int launch_pidfd(int pid, struct err *e)
 static void clean_scratch(struct launch *l)
 {
 	(void)unlink(l->pid_file);
-	(void)unlink(l->log_file);
+	(void)unlink(log_file(l));
 }
 
 static int read_pid(const struct launch *l, int *out, struct err *e)
@@ -86,7 +91,7 @@ static void explain(const struct launch *l, const struct ev_child_result *r, str
 	struct str text = S("");
 	struct err ignored;
 	if (arena_new(2 * SMALL_BYTES, &a, &ignored) == 0)
-		(void)!file_read(l->log_file, SMALL_BYTES, a, &text, &ignored);
+		(void)!file_read(log_file(l), SMALL_BYTES, a, &text, &ignored);
 	text = str_trim(text);
 	size_t at = str_find(text, S("Z: "));
 	if (at < text.n)
@@ -133,14 +138,14 @@ static int start_crun(struct ev *ev, struct launch *l, const struct launch_spec 
 		      struct err *e)
 {
 	const char *run[] = {
-		l->place.crun, "--root",     l->place.root, "--cgroup-manager=disabled",
-		"--log",       l->log_file,  "run",	    "--detach",
-		"--bundle",    spec->bundle, "--pid-file",  l->pid_file,
+		l->place.crun, "--root",      l->place.root, "--cgroup-manager=disabled",
+		"--log",       l->log_option, "run",	     "--detach",
+		"--bundle",    spec->bundle,  "--pid-file",  l->pid_file,
 		l->name,       NULL};
 	const char *create[] = {
-		l->place.crun, "--root",     l->place.root, "--cgroup-manager=disabled",
-		"--log",       l->log_file,  "create",	    "--bundle",
-		spec->bundle,  "--pid-file", l->pid_file,   l->name,
+		l->place.crun, "--root",      l->place.root, "--cgroup-manager=disabled",
+		"--log",       l->log_option, "create",	     "--bundle",
+		spec->bundle,  "--pid-file",  l->pid_file,   l->name,
 		NULL};
 	struct ev_child_spec child = {
 		.argv = spec->is_standby ? create : run,
@@ -164,7 +169,8 @@ MUST int launch_start(struct ev *ev, const struct launch_place *place,
 	l->user = user;
 	(void)snprintf(l->name, sizeof l->name, "%s", spec->name);
 	int n = snprintf(l->pid_file, PATH_BYTES, "%s/%s.pid", place->scratch, spec->name);
-	int m = snprintf(l->log_file, PATH_BYTES, "%s/%s.log", place->scratch, spec->name);
+	int m = snprintf(l->log_option, PATH_BYTES, "file:%s/%s.log", place->scratch,
+			 spec->name);
 	if (n >= PATH_BYTES || m >= PATH_BYTES) {
 		mem_free(l);
 		return err_fail(e, ERR_INVALID, "the node directory's path is too long");

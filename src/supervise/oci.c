@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "base/file.h"
@@ -94,9 +95,14 @@ static struct json *make_capabilities(const struct maker *m)
 	return o;
 }
 
-static void add_rlimit(const struct maker *m, struct json *list, const char *type, int64_t v)
+/* Never above our own limit: a container may not raise what it inherits, and would not start. */
+static void add_rlimit(const struct maker *m, struct json *list, const char *type, int resource,
+		       int64_t v)
 {
 	struct json *o = json_object_new(m->a);
+	struct rlimit own;
+	if (getrlimit((__rlimit_resource_t)resource, &own) == 0 && own.rlim_max < (rlim_t)v)
+		v = (int64_t)own.rlim_max;
 	set_text(m, o, "type", type);
 	set_i64(m, o, "hard", v);
 	set_i64(m, o, "soft", v);
@@ -117,10 +123,10 @@ static struct json *make_process(const struct maker *m)
 	json_set(m->a, p, S("capabilities"), make_capabilities(m));
 	json_set_bool(m->a, p, S("noNewPrivileges"), true);
 	struct json *limits = json_array_new(m->a);
-	add_rlimit(m, limits, "RLIMIT_CORE", 0);
-	add_rlimit(m, limits, "RLIMIT_NOFILE", s->nofile ? s->nofile : NOFILE);
+	add_rlimit(m, limits, "RLIMIT_CORE", RLIMIT_CORE, 0);
+	add_rlimit(m, limits, "RLIMIT_NOFILE", RLIMIT_NOFILE, s->nofile ? s->nofile : NOFILE);
 	if (s->pids) /* holds where the host has no pids controller */
-		add_rlimit(m, limits, "RLIMIT_NPROC", s->pids);
+		add_rlimit(m, limits, "RLIMIT_NPROC", RLIMIT_NPROC, s->pids);
 	json_set(m->a, p, S("rlimits"), limits);
 	return p;
 }

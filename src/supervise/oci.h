@@ -30,7 +30,7 @@ struct oci_service {
 	int64_t memory_bytes; /* 0: no limit; these three need cgroup controllers, else unset */
 	int64_t cpu_milli;    /* 1,000 = one processor */
 	int64_t pids;
-	int64_t nofile;	   /* RLIMIT_NOFILE; 0: 65,536 */
+	int64_t nofile;	   /* RLIMIT_NOFILE; 0: 65,536; at most what we have */
 	bool has_terminal; /* for `hoc exec`; services have none */
 };
 

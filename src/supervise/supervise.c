@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -25,7 +26,7 @@
 #include "supervise/log_cap.h"
 #include "supervise/supervise_impl.h"
 
-enum { RECOVER_ARENA = 64 << 20, VERSION_ARENA = 64 << 10 };
+enum { RECOVER_ARENA = 64 << 20, VERSION_ARENA = 64 << 10, NOFILE_WANTED = 1 << 20 };
 
 struct str supervise_socket_path(struct arena *a, struct str node_dir)
 {
@@ -153,6 +154,19 @@ static int watch_all(struct supervisor *sv, struct err *e)
 }
 
 /* ---- starting ---- */
+
+/* A descriptor for each service, and containers inherit the maximum. As far as the host lets us. */
+static void raise_limits(void)
+{
+	struct rlimit l;
+	if (getrlimit(RLIMIT_NOFILE, &l) < 0)
+		return;
+	struct rlimit more = {.rlim_cur = NOFILE_WANTED, .rlim_max = NOFILE_WANTED};
+	if (l.rlim_max >= NOFILE_WANTED || setrlimit(RLIMIT_NOFILE, &more) < 0) {
+		l.rlim_cur = l.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &l);
+	}
+}
 
 static int make_path(char *out, const char *dir, const char *name, bool is_dir, struct err *e)
 {
@@ -309,6 +323,7 @@ static int run(struct supervisor *sv, struct err *e)
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
 		return err_os(e, errno, "become the parent of orphans");
 	(void)umask(022);
+	raise_limits();
 	if (cgroups_open(sv->dir, &sv->cgroups, e) < 0 || ask_crun(sv, e) < 0 ||
 	    ev_new(NULL, &sv->ev, e) < 0)
 		return -1;
