@@ -122,7 +122,8 @@ static void drain(struct http_server *s)
 	(void)pthread_mutex_unlock(&s->lock);
 	mhd_stop_accepting(s);
 	(void)pthread_mutex_lock(&s->lock);
-	wait_for_none(s, &s->parked_count, s->o.drain_ms);
+	wait_for_none(s, &s->open_count, s->o.drain_ms);
+	s->must_abandon = true;
 	while (s->parked)
 		call_abandon(s->parked);
 	wait_for_none(s, &s->handed_count, FLUSH_MS);

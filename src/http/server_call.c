@@ -136,7 +136,8 @@ struct MHD_Response *call_response(const struct http_reply *r)
 	return m;
 }
 
-void call_unpark(struct http_call *c)
+/* Takes a parked call out and wakes its connection. Lock held. */
+static void unpark(struct http_call *c)
 {
 	struct http_server *s = c->server;
 	if (c->is_watched)
@@ -149,9 +150,23 @@ void call_unpark(struct http_call *c)
 		c->next->prev = c->prev;
 	c->next = c->prev = NULL;
 	s->parked_count--;
+	MHD_resume_connection(c->mhd);
+}
+
+/* The call has its answer. Lock held. */
+static void settle(struct http_call *c, enum call_state state, struct MHD_Response *m,
+		   unsigned status)
+{
+	struct http_server *s = c->server;
+	bool was_parked = c->state == CALL_PARKED;
+	c->state = state;
+	c->response = m;
+	c->status = status;
+	s->open_count--;
 	if (s->is_stopping)
 		(void)pthread_cond_broadcast(&s->has_changed);
-	MHD_resume_connection(c->mhd);
+	if (was_parked)
+		unpark(c);
 }
 
 void http_reply(struct http_call *c, const struct http_reply *r)
@@ -165,13 +180,8 @@ void http_reply(struct http_call *c, const struct http_reply *r)
 		if (m)
 			MHD_destroy_response(m);
 	} else {
-		bool was_parked = c->state == CALL_PARKED;
-		c->state = CALL_ANSWERED;
-		c->response = m;
-		c->status = r->status;
 		c->reply_bytes = r->body.n;
-		if (was_parked)
-			call_unpark(c);
+		settle(c, CALL_ANSWERED, m, r->status);
 	}
 	(void)pthread_mutex_unlock(&s->lock);
 	call_unref(c);
@@ -230,20 +240,17 @@ void http_reply_err(struct http_call *c, const struct err *e)
 
 void call_abandon(struct http_call *c)
 {
-	bool was_parked = c->state == CALL_PARKED;
 	static const struct http_header retry = {"Retry-After", S_INIT("1")};
-	c->response = call_response(&(struct http_reply){
+	struct MHD_Response *m = call_response(&(struct http_reply){
 		.status = 503,
-		.body = S("{\"error\":{\"kind\":\"busy\",\"text\":\"the server stops\"}}"),
+		.body = S("{\"error\":{\"kind\":\"busy\",\"text\":\"too much to do, or "
+			  "stopping\"}}"),
 		.is_body_in_arena = true,
 		.must_close = true,
 		.headers = &retry,
 		.header_count = 1,
 	});
-	c->status = 503;
-	c->state = CALL_ABANDONED;
-	if (was_parked)
-		call_unpark(c);
+	settle(c, CALL_ABANDONED, m, 503);
 }
 
 void call_tell_gone(struct http_call *c)

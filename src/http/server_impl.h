@@ -16,7 +16,8 @@
  *  1. A call is in `parked` exactly while its state is CALL_PARKED, and then its connection is
  *     suspended in the library; whoever takes it out resumes the connection before unlocking.
  *  2. A connection is in `conns` exactly while its descriptor is open and its own.
- *  3. After is_stopping nothing is parked any more.
+ *  3. After must_abandon nothing is parked any more.
+ *  4. open_count is the number of calls that the handler has seen and nobody has answered.
  *
  * References to a call: the library's side (until the request is completed), the owner's side
  * (until http_reply), and one during a gone function. A server lives until it is closed and the
@@ -94,11 +95,12 @@ struct http_server {
 	atomic_uint refs;
 
 	pthread_mutex_t lock;
-	pthread_cond_t has_changed; /* fewer calls parked or handed, while stopping */
+	pthread_cond_t has_changed; /* fewer calls open or handed, while stopping */
 	struct conn *conns;
 	struct http_call *parked;
-	unsigned conn_count, parked_count, handed_count;
+	unsigned conn_count, parked_count, open_count, handed_count;
 	atomic_bool is_stopping;
+	bool must_abandon;
 
 	pthread_t watcher;
 	bool has_watcher, must_quit;
@@ -138,9 +140,7 @@ void call_unref(struct http_call *c);
 /* The library's answer for `r`; NULL without memory. `c` may be NULL (then the body is copied).
  */
 struct MHD_Response *call_response(const struct http_reply *r);
-/* Takes a parked call out and wakes its connection. Lock held. */
-void call_unpark(struct http_call *c);
-/* Answers a call in its owner's place: 503. Lock held. */
+/* Answers an open call in its owner's place: 503. Lock held. */
 void call_abandon(struct http_call *c);
 /* Tells the owner, if it asked and was not told yet. Lock held, released and taken again. */
 void call_tell_gone(struct http_call *c);

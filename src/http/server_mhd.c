@@ -322,7 +322,7 @@ static bool park(struct http_call *c)
 	struct http_server *s = c->server;
 	(void)pthread_mutex_lock(&s->lock);
 	bool must_wait = c->state == CALL_RUNNING;
-	if (must_wait && (s->is_stopping || s->parked_count >= s->o.max_parked)) {
+	if (must_wait && (s->must_abandon || s->parked_count >= s->o.max_parked)) {
 		call_abandon(c);
 		call_tell_gone(c);
 		must_wait = false;
@@ -336,7 +336,7 @@ static bool park(struct http_call *c)
 		s->parked_count++;
 		if (c->gone) {
 			c->parked_at_ms = server_now_ms();
-			watch_wake_by(s, c->parked_at_ms + 1000);
+			watch_wake_by(s, s->is_stopping ? 0 : c->parked_at_ms + 1000);
 		}
 	}
 	(void)pthread_mutex_unlock(&s->lock);
@@ -351,6 +351,7 @@ static enum MHD_Result hand_over(struct http_call *c)
 	(void)pthread_mutex_lock(&s->lock);
 	c->was_handed = true;
 	s->handed_count++;
+	s->open_count++;
 	(void)pthread_mutex_unlock(&s->lock);
 	atomic_fetch_add(&c->refs, 1); /* the owner's, until http_reply */
 	s->fn(c, s->user);
