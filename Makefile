@@ -129,7 +129,7 @@ test-deps: ## and those that the tests need
 
 # Pages that the program prints from its own tables: routes, settings, events, verbs, man pages.
 docs: build ## generated pages, docs/generated/
-	$(Q)rm -rf docs/generated && $(O)/hoc docs docs/generated
+	$(Q)tools/generate-docs $(O)/hoc docs/generated
 
 PREFIX ?= /usr/local
 install: ## program, man pages, completion, profiles, pages (PREFIX, DESTDIR)
