@@ -49,8 +49,8 @@ static void add_event(const struct span *s, const char *metric, struct str quant
 	json_set_str(s->a, o, S("instance"), s->now->guid);
 	json_set_str(s->a, o, S("metric"), str_from(metric));
 	json_set_str(s->a, o, S("quantity"), quantity);
-	json_set_i64(s->a, o, S("from"), s->from_ms);
-	json_set_i64(s->a, o, S("to"), s->now->at_ms);
+	json_set_str(s->a, o, S("from"), str_from(from));
+	json_set_str(s->a, o, S("to"), str_from(to));
 	s->rows[(*s->count)++] =
 		(struct ndb_row){.kind = S("usage"), .body = json_text(o, s->a)};
 }

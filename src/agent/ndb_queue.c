@@ -152,8 +152,9 @@ static void result_body(const struct ndb_result *r, struct buf *b)
 	json_write_str(r->state, b);
 	buf_add(b, S(",\"message\":"));
 	json_write_str(r->message, b);
-	buf_addf(b, ",\"at\":%lld,\"took_ms\":%lld}", (long long)r->at_ms,
-		 (long long)r->took_ms);
+	char at[CLOCK_TEXT_SIZE];
+	clock_text(r->at_ms, at);
+	buf_addf(b, ",\"at\":\"%s\",\"took_ms\":%lld}", at, (long long)r->took_ms);
 }
 
 static int add_result(struct db_tx *tx, const struct ndb_result *r, struct err *e)

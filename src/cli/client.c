@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Requests of the verbs, and tables for people. */
+#include "cli/client.h"
+
+#include "base/utf8.h"
+#include "http/client.h"
+
+enum { ANSWER_MAX = 64 << 20, TIMEOUT_MS = 90000 };
+
+static enum http_method method_of(const char *name)
+{
+	if (strcmp(name, "PUT") == 0)
+		return HTTP_PUT;
+	return strcmp(name, "POST") == 0 ? HTTP_POST : HTTP_GET;
+}
+
+static int fetch(struct cli_call *c, const char *method, struct str path, struct str body,
+		 struct str *out, struct err *e)
+{
+	struct http_client *client CLEAN(http_client_closep) = NULL;
+	const struct http_client_options o = {
+		.base = c->master, .timeout_ms = TIMEOUT_MS, .max_response_bytes = ANSWER_MAX};
+	const struct http_request r = {
+		.method = method_of(method), .target = path, .body = body};
+	struct http_response response;
+	if (http_client_open(&o, &client, e) < 0)
+		return -1;
+	if (http_fetch_ok(client, &r, c->arena, &response, e) != 0) {
+		if (e->kind == ERR_UNREACHABLE)
+			return err_in(e, "the master %s does not answer", c->master);
+		return -1;
+	}
+	*out = response.body;
+	return 0;
+}
+
+MUST int client_get(struct cli_call *c, struct str path, struct json **out, struct err *e)
+{
+	struct str text;
+	if (fetch(c, "GET", path, (struct str){NULL, 0}, &text, e) < 0)
+		return -1;
+	return json_parse(text, c->arena, out, e);
+}
+
+MUST int client_get_text(struct cli_call *c, struct str path, struct str *out, struct err *e)
+{
+	return fetch(c, "GET", path, (struct str){NULL, 0}, out, e);
+}
+
+MUST int client_send(struct cli_call *c, const char *method, struct str path,
+		     const struct json *body, struct json **out, struct err *e)
+{
+	struct str text, sent = body ? json_text(body, c->arena) : S("{}");
+	if (arena_check(c->arena, e) < 0 || fetch(c, method, path, sent, &text, e) < 0)
+		return -1;
+	return json_parse(text, c->arena, out, e);
+}
+
+struct str client_path(struct cli_call *c, const char *before, const char *segment,
+		       const char *after)
+{
+	struct buf b CLEAN(buf_fini) = BUF_INIT(16384);
+	buf_add(&b, str_from(before));
+	http_encode_add(&b, str_from(segment));
+	buf_add(&b, str_from(after));
+	return arena_dup(c->arena, buf_str(&b));
+}
+
+struct str client_query(struct cli_call *c, struct str path, const char *name,
+			const char *value)
+{
+	if (!value)
+		return path;
+	struct buf b CLEAN(buf_fini) = BUF_INIT(16384);
+	buf_add(&b, path);
+	http_query_add(&b, name, str_from(value));
+	return arena_dup(c->arena, buf_str(&b));
+}
+
+struct str client_text(const struct json *object, const char *key)
+{
+	return json_str_of(json_get(object, str_from(key)), S(""));
+}
+
+int64_t client_i64(const struct json *object, const char *key)
+{
+	return json_i64_of(json_get(object, str_from(key)), 0);
+}
+
+void client_print_json(struct cli_call *c, const struct json *doc)
+{
+	struct buf b CLEAN(buf_fini) = BUF_INIT(ANSWER_MAX);
+	json_write_pretty(doc, &b);
+	(void)fprintf(c->out, "%" STR_F "\n", STR_A(buf_str(&b)));
+}
+
+/* ---- tables -------------------------------------------------------------------------------- */
+
+void table_start(struct table *t, struct cli_call *c, const char *const *heads)
+{
+	*t = (struct table){.call = c, .heads = heads};
+	while (heads[t->columns])
+		t->columns++;
+	ASSERT(t->columns <= TABLE_COLUMNS_MAX);
+}
+
+void table_cell(struct table *t, struct str text)
+{
+	if (t->count == t->cap) {
+		size_t cap = t->cap ? 2 * t->cap : 64;
+		struct str *grown = ARENA_ARRAY(t->call->arena, struct str, cap);
+		if (!grown)
+			return;
+		if (t->count)
+			memcpy(grown, t->cells, t->count * sizeof *grown);
+		t->cells = grown;
+		t->cap = cap;
+	}
+	t->cells[t->count++] = text;
+}
+
+static void print_row(struct table *t, const struct str *cells, const size_t *width)
+{
+	FILE *out = t->call->out;
+	for (size_t i = 0; i < t->columns; i++) {
+		(void)fprintf(out, "%" STR_F, STR_A(cells[i]));
+		if (i + 1 < t->columns)
+			(void)fprintf(out, "%*s", (int)(width[i] - utf8_columns(cells[i]) + 2),
+				      "");
+	}
+	(void)fputc('\n', out);
+}
+
+void table_end(struct table *t, const char *empty)
+{
+	struct str heads[TABLE_COLUMNS_MAX];
+	size_t width[TABLE_COLUMNS_MAX];
+	if (!t->count) {
+		(void)fprintf(t->call->out, "%s\n", empty);
+		return;
+	}
+	for (size_t i = 0; i < t->columns; i++) {
+		heads[i] = str_from(t->heads[i]);
+		width[i] = heads[i].n;
+	}
+	for (size_t i = 0; i < t->count; i++)
+		width[i % t->columns] =
+			MAX_OF(width[i % t->columns], utf8_columns(t->cells[i]));
+	print_row(t, heads, width);
+	for (size_t i = 0; i + t->columns <= t->count; i += t->columns)
+		print_row(t, t->cells + i, width);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#pragma once
+/* Asking the master, for the verbs: one request, its answer as a tree, or a clear error. */
+#include "cli/cmd.h"
+#include "json/json.h"
+
+/* GET; `path` begins with "/". Errors as the master gave them, with its field. */
+MUST int client_get(struct cli_call *c, struct str path, struct json **out, struct err *e);
+/* `method` is PUT or POST; `body` may be NULL. */
+MUST int client_send(struct cli_call *c, const char *method, struct str path,
+		     const struct json *body, struct json **out, struct err *e);
+/* GET of a text answer. */
+MUST int client_get_text(struct cli_call *c, struct str path, struct str *out, struct err *e);
+/* "/v1/instances/" and the text percent-encoded as one segment. */
+struct str client_path(struct cli_call *c, const char *before, const char *segment,
+		       const char *after);
+/* Appends "?name=value" or "&name=value", encoded; nothing if value is NULL. */
+struct str client_query(struct cli_call *c, struct str path, const char *name,
+			const char *value);
+
+/* The text of a member, "" if absent. */
+struct str client_text(const struct json *object, const char *key);
+int64_t client_i64(const struct json *object, const char *key);
+/* Writes the tree as JSON and a newline. */
+void client_print_json(struct cli_call *c, const struct json *doc);
+
+/*
+ * A table for people: columns padded to the widest cell in terminal columns, last one as it is.
+ * Without rows `empty` is written.
+ */
+enum { TABLE_COLUMNS_MAX = 10 };
+struct table {
+	struct cli_call *call;
+	const char *const *heads; /* NULL-terminated */
+	size_t columns;
+	struct str *cells;
+	size_t count, cap;
+};
+void table_start(struct table *t, struct cli_call *c, const char *const *heads);
+void table_cell(struct table *t, struct str text);
+void table_end(struct table *t, const char *empty);

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#pragma once
+/* Publishing and supplying, for the verbs and the demo. */
+#include "cli/client.h"
+
+/* Publishes the profile at `path`; *out is the answer {release, name, hash, created}. */
+MUST int publish_bundle(struct cli_call *c, const char *path, struct json **out, struct err *e);
+/* `state`: available or destroyed; *out is the installation. */
+MUST int supply_release(struct cli_call *c, struct str release, struct str node,
+			const char *state, struct json **out, struct err *e);
