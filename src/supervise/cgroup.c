@@ -7,6 +7,7 @@
  */
 #include "supervise/cgroup.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -244,6 +245,24 @@ static bool each_process(const char *dir, proc_each_fn *fn, void *user)
 			(void)fn(user, (int)pid);
 	}
 	return true;
+}
+
+static void close_dirp(DIR **d)
+{
+	if (*d)
+		(void)closedir(*d);
+}
+
+void cgroups_each(const struct cgroups *c, int (*fn)(void *user, int pid), void *user)
+{
+	DIR *d CLEAN(close_dirp) = c->has_groups ? opendir(c->dir) : NULL;
+	struct dirent *entry;
+	char dir[PATH_BYTES];
+	while (d && (entry = readdir(d))) {
+		group_dir(c, str_from(entry->d_name), dir);
+		if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+			(void)each_process(dir, fn, user);
+	}
 }
 
 static int kill_one(void *user UNUSED, int pid)

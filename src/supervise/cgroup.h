@@ -41,6 +41,11 @@ MUST int cgroups_kill(struct cgroups *c, struct str partition, struct err *e);
 MUST int cgroups_remove(struct cgroups *c, struct str partition, struct err *e);
 
 /*
+ * Calls fn for every process in any of the node's groups. Does nothing on a host without groups.
+ */
+void cgroups_each(const struct cgroups *c, int (*fn)(void *user, int pid), void *user);
+
+/*
  * Reads the usage of a partition. May take milliseconds (memory from /proc): for a pool thread.
  * Without groups, `inits` are the first processes of the partition's containers.
  */

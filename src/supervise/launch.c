@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/fail.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "json/json.h"
@@ -120,6 +121,7 @@ static void on_end(void *user, const struct ev_child_result *r)
 	struct launch *l = user;
 	struct err e = ERR_INIT;
 	int pid = 0, pidfd = -1;
+	fail_point("supervise.launch.done");
 	if (r->exit_code != 0)
 		explain(l, r, &e);
 	else if (read_pid(l, &pid, &e) == 0)
@@ -179,6 +181,7 @@ MUST int launch_start(struct ev *ev, const struct launch_place *place,
 		mem_free(l);
 		return -1;
 	}
+	fail_point("supervise.launch.started");
 	*out = l;
 	return 0;
 }
@@ -234,25 +237,6 @@ void launch_end(int pid)
 	(void)launch_status(pidfd, &exit_code, &signum);
 }
 
-/*
- * A process that is still crun with our root in its arguments: a launch under way, or a standby
- * (which costs nothing to make again).
- */
-static int kill_if_crun(void *user, int pid)
-{
-	const struct launch_place *place = user;
-	char line[PATH_BYTES];
-	size_t n = proc_cmdline(pid, line, sizeof line), root_n = strlen(place->root);
-	struct str all = str_of(line, n);
-	size_t at = str_find(all, S("--root"));
-	bool is_ours = at < n && at + 7 + root_n < n && line[at + 6] == 0 &&
-		       memcmp(line + at + 7, place->root, root_n + 1) == 0 &&
-		       str_find(all, S("--cgroup-manager=disabled")) < n;
-	if (is_ours && pid != getpid())
-		launch_end(pid);
-	return 0;
-}
-
 /* Reads a record; false if it is none or its process is gone. */
 static bool read_record(const struct launch_place *place, const char *name, struct arena *a,
 			struct launch_record *out)
@@ -288,29 +272,70 @@ static void close_dirp(DIR **d)
 		(void)closedir(*d);
 }
 
+struct recovery {
+	const struct launch_place *place;
+	struct launch_record *list;
+	size_t count;
+};
+
+static bool is_recorded(const struct recovery *r, int pid)
+{
+	for (size_t i = 0; i < r->count; i++)
+		if (r->list[i].pid == pid && !r->list[i].is_standby)
+			return true;
+	return false;
+}
+
+/*
+ * A process that is still crun with our root in its arguments: a launch under way, or a standby
+ * (which costs nothing to make again). The first process of a container that has just been
+ * recorded looks the same until it executes its program; it is spared.
+ */
+static int kill_if_crun(void *user, int pid)
+{
+	const struct recovery *r = user;
+	char line[PATH_BYTES];
+	size_t n = proc_cmdline(pid, line, sizeof line), root_n = strlen(r->place->root);
+	struct str all = str_of(line, n);
+	size_t at = str_find(all, S("--root"));
+	bool is_ours = at < n && at + 7 + root_n < n && line[at + 6] == 0 &&
+		       memcmp(line + at + 7, r->place->root, root_n + 1) == 0 &&
+		       str_find(all, S("--cgroup-manager=disabled")) < n;
+	if (is_ours && pid != getpid() && !is_recorded(r, pid))
+		launch_end(pid);
+	return 0;
+}
+
+/* Lists the records of what lives; forgets the others if asked to. */
+static int list_records(struct recovery *r, struct arena *a, bool must_forget, struct err *e)
+{
+	DIR *d CLEAN(close_dirp) = opendir(r->place->root);
+	if (!d)
+		return err_os(e, errno, "open %s", r->place->root);
+	r->count = 0;
+	struct dirent *entry;
+	while (r->count < LAUNCH_RECORDS_MAX && (entry = readdir(d))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		if (read_record(r->place, entry->d_name, a, &r->list[r->count]))
+			r->count++;
+		else if (must_forget)
+			launch_forget(r->place, entry->d_name);
+	}
+	return arena_check(a, e);
+}
+
 MUST int launch_recover(const struct launch_place *place, struct arena *a,
 			struct launch_record **out, size_t *out_count, struct err *e)
 {
-	union {
-		const struct launch_place *in;
-		void *out;
-	} user = {.in = place};
-	(void)proc_each(kill_if_crun, user.out);
-	DIR *d CLEAN(close_dirp) = opendir(place->root);
-	if (!d)
-		return err_os(e, errno, "open %s", place->root);
-	size_t count = 0, max = LAUNCH_RECORDS_MAX;
-	struct launch_record *list = ARENA_ARRAY(a, struct launch_record, max);
-	struct dirent *entry;
-	while (list && count < max && (entry = readdir(d))) {
-		if (entry->d_name[0] == '.')
-			continue;
-		if (read_record(place, entry->d_name, a, &list[count]))
-			count++;
-		else
-			launch_forget(place, entry->d_name);
-	}
-	*out = list;
-	*out_count = count;
-	return arena_check(a, e);
+	struct recovery r = {.place = place,
+			     .list = ARENA_ARRAY(a, struct launch_record, LAUNCH_RECORDS_MAX)};
+	if (arena_check(a, e) < 0 || list_records(&r, a, false, e) < 0)
+		return -1;
+	(void)proc_each(kill_if_crun, &r);
+	if (list_records(&r, a, true, e) < 0)
+		return -1;
+	*out = r.list;
+	*out_count = r.count;
+	return 0;
 }

@@ -6,7 +6,8 @@
  *     1. launches that were under way are killed (their crun is found by its arguments)
  *     2. crun's records tell what runs; of it is adopted what is wanted with the configuration
  *        that its bundle holds now; the rest is killed
- *     3. what is wanted and was not adopted is started
+ *     3. processes of the node's groups that belong to nothing adopted are killed
+ *     4. what is wanted and was not adopted is started
  */
 #include "supervise/supervise.h"
 
@@ -24,6 +25,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "supervise/log_cap.h"
+#include "supervise/proc.h"
 #include "supervise/supervise_impl.h"
 
 enum { RECOVER_ARENA = 64 << 20, VERSION_ARENA = 64 << 10, NOFILE_WANTED = 1 << 20 };
@@ -233,6 +235,24 @@ static bool adopt(struct supervisor *sv, const struct launch_record *r)
 	       service_adopt(s, r, &e) == 0;
 }
 
+/*
+ * A process of the node's groups that is in no adopted container: its launch was cut off between
+ * its start and crun's record of it.
+ */
+static int end_if_stray(void *user, int pid)
+{
+	struct supervisor *sv = user;
+	uint64_t of_process, of_service;
+	if (!proc_pid_namespace(pid, &of_process))
+		return 0;
+	for (const struct service *s = sv->services; s; s = s->next)
+		if (s->pid && proc_pid_namespace(s->pid, &of_service) &&
+		    of_process == of_service)
+			return 0;
+	launch_end(pid);
+	return 0;
+}
+
 static int recover(struct supervisor *sv, size_t *adopted, struct err *e)
 {
 	struct arena *a CLEAN(arena_freep) = NULL;
@@ -250,6 +270,7 @@ static int recover(struct supervisor *sv, size_t *adopted, struct err *e)
 		launch_end(records[i].pid);
 		launch_forget(&sv->place, arena_cstr(a, records[i].name));
 	}
+	cgroups_each(sv->cgroups, end_if_stray, sv);
 	fail_point("supervise.recover.adopted");
 	return 0;
 }
