@@ -31,6 +31,14 @@ struct profile_eval;
 
 enum { API_PARK = 1, API_TOPICS_MAX = 64, API_WAIT_MAX_S = 60, API_ARENA_BYTES = 8 << 20 };
 
+/* Who sells, as invoices print it. Empty fields (NULL) have a stated default. */
+struct api_seller {
+	const char *name;    /* "Hyper Open Cloud" */
+	const char *address; /* lines separated by newlines */
+	const char *country; /* ISO 3166-1 alpha-2; "FR". Also of customers that state none */
+	const char *vat_number; /* none */
+};
+
 struct api_options {
 	const struct clock *clock; /* must live as long as the api */
 	const struct rng *rng;	   /* makes guids; used inside write transactions only */
@@ -39,6 +47,7 @@ struct api_options {
 	const char *version;  /* of the program, for /v1/status */
 	const char *database; /* "sqlite" or "postgresql" */
 	const char *mode;     /* "local" */
+	struct api_seller seller;
 	int64_t liveness_limit_ms; /* 0: 90,000; must be above API_WAIT_MAX_S */
 };
 /* Texts of the options are not copied. ERR_MEMORY. */

@@ -176,6 +176,7 @@ struct promise {
 	enum promise_state state;
 	int64_t since_ms, checked_at_ms;
 	struct str message;
+	int64_t wake_at_ms; /* when time alone may change it; 0: never */
 };
 
 struct event {

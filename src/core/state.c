@@ -92,7 +92,8 @@ MUST int supply_report_move(struct installation *s, enum supply_report to, struc
 static enum instance_status started_status(const struct instance *i)
 {
 	bool is_heard = i->reported != REPORT_NONE;
-	bool is_current = i->report_of == i->timestamp;
+	/* A shared instance is applied by its host, which reports for itself. */
+	bool is_current = i->is_shared || i->report_of == i->timestamp;
 	if (!is_heard && i->build != BUILD_AVAILABLE && !i->is_shared)
 		return STATUS_BUILDING;
 	if (!is_heard)

@@ -174,7 +174,7 @@ MUST int store_event_verify(struct db_tx *tx, int64_t rows, int64_t *checked, st
 	}
 	*checked = last - at;
 	for (size_t n = VERIFY_PAGE; n == VERIFY_PAGE;) {
-		struct event *page;
+		struct event *page = NULL;
 		arena_clear(a);
 		if (store_event_list(tx, a, at, VERIFY_PAGE, &page, &n, e) < 0 ||
 		    verify_page(page, n, &previous, &expected, e) < 0)

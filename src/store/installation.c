@@ -42,7 +42,7 @@ static const struct db_sql sql_users = {
 	"node release limit"};
 static const struct db_sql sql_rooms = {
 	"installation_rooms",
-	"SELECT node_id FROM installation WHERE release_id = $1 AND has_room = 1"
+	"SELECT node_id, reported FROM installation WHERE release_id = $1 AND has_room = 1"
 	" AND want = 'available' AND node_id > $2 ORDER BY node_id LIMIT $3",
 	"release after limit"};
 
@@ -147,8 +147,9 @@ MUST int store_installation_users(struct db_tx *tx, int64_t node_id, int64_t rel
 	return rc < 0 ? -1 : 0;
 }
 
-MUST int store_installation_rooms(struct db_tx *tx, int64_t release_id, int64_t after,
-				  size_t limit, int64_t *out, size_t *count, struct err *e)
+MUST int store_installation_rooms(struct db_tx *tx, struct arena *a, int64_t release_id,
+				  int64_t after, size_t limit, struct room *out, size_t *count,
+				  struct err *e)
 {
 	struct db_stmt *q = db_prepare(tx, &sql_rooms);
 	db_bind_i64(q, "release", release_id);
@@ -158,7 +159,8 @@ MUST int store_installation_rooms(struct db_tx *tx, int64_t release_id, int64_t 
 	int rc;
 	while ((rc = db_step(q, e)) > 0)
 		if (n < limit)
-			out[n++] = db_at_i64(q, 0);
+			out[n++] =
+				(struct room){db_at_i64(q, 0), reported_of(db_at_str(q, 1, a))};
 	*count = n;
 	return rc;
 }

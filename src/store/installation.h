@@ -21,9 +21,14 @@ MUST int store_installation_feed(struct db_tx *tx, int64_t node_id, int64_t feed
 /* How many live instances of the release are on the node, counted up to `limit`. */
 MUST int store_installation_users(struct db_tx *tx, int64_t node_id, int64_t release_id,
 				  int64_t limit, int64_t *out, struct err *e);
+struct room {
+	int64_t node_id;
+	enum supply_report reported;
+};
 /*
- * Ids of nodes above `after` where the release is wanted and a partition is free, at most
+ * Nodes with ids above `after` where the release is wanted and a partition is free, at most
  * `limit`, rising.
  */
-MUST int store_installation_rooms(struct db_tx *tx, int64_t release_id, int64_t after,
-				  size_t limit, int64_t *out, size_t *count, struct err *e);
+MUST int store_installation_rooms(struct db_tx *tx, struct arena *a, int64_t release_id,
+				  int64_t after, size_t limit, struct room *out, size_t *count,
+				  struct err *e);

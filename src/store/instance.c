@@ -62,8 +62,9 @@ static const struct db_sql sql_lists[INSTANCES_BY] = {
 				      " ORDER BY i.id LIMIT $3",
 			       "key after limit"},
 	[INSTANCES_CHANGED] = {"instances_changed",
-			       SELECT "WHERE i.node_id = $1 AND i.stamp > $2"
-				      " ORDER BY i.stamp LIMIT $3",
+			       SELECT
+			       "WHERE i.node_id = $1 AND i.stamp > $2 AND i.is_shared = 0"
+			       " ORDER BY i.stamp LIMIT $3",
 			       "key after limit"},
 	[INSTANCES_OF_TREE] = {"instances_of_tree",
 			       SELECT "WHERE i.tree_id = $1 AND i.is_live = 1"

@@ -4,7 +4,8 @@
 #include "store/rows.h"
 
 #define SELECT \
-	"SELECT id, promiser, promisee, kind, name, body, state, since, checked_at, message" \
+	"SELECT id, promiser, promisee, kind, name, body, state, since, checked_at, message, " \
+	"wake_at" \
 	" FROM promise "
 
 static const struct db_sql sql_find = {"promise_find",
@@ -13,13 +14,14 @@ static const struct db_sql sql_find = {"promise_find",
 static const struct db_sql sql_add = {
 	"promise_add",
 	"INSERT INTO promise (promiser, promisee, kind, name, body, state, since, checked_at,"
-	" message, moves) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1) RETURNING id",
-	"promiser promisee kind name body state since checked_at message"};
+	" message, wake_at, moves) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1) "
+	"RETURNING id",
+	"promiser promisee kind name body state since checked_at message wake_at"};
 static const struct db_sql sql_save = {
 	"promise_save",
 	"UPDATE promise SET state = $1, since = $2, checked_at = $3, message = $4,"
-	" moves = moves + $5 WHERE id = $6 RETURNING moves",
-	"state since checked_at message moved id"};
+	" wake_at = $5, moves = moves + $6 WHERE id = $7 RETURNING moves",
+	"state since checked_at message wake_at moved id"};
 static const struct db_sql sql_delete = {"promise_delete", "DELETE FROM promise WHERE id = $1",
 					 "id"};
 static const struct db_sql sql_delete_all = {
@@ -51,6 +53,11 @@ static const struct db_sql sql_kind = {
 static const struct db_sql sql_all = {
 	"promises_all", SELECT "WHERE id > $1 ORDER BY id LIMIT $2", "after limit"};
 
+static const struct db_sql sql_due = {
+	"promises_due",
+	SELECT "WHERE wake_at > 0 AND wake_at <= $1 ORDER BY wake_at, id LIMIT $2",
+	"now limit"};
+
 static enum promise_state state_of(struct str word)
 {
 	for (int v = 0; v < PROMISE_STATES; v++)
@@ -80,6 +87,7 @@ static void row(struct db_stmt *q, struct arena *a, struct promise *out)
 		.since_ms = db_at_i64(q, 7),
 		.checked_at_ms = db_at_i64(q, 8),
 		.message = db_at_str(q, 9, a),
+		.wake_at_ms = db_at_i64(q, 10),
 	};
 }
 
@@ -118,6 +126,7 @@ MUST int store_promise_add(struct db_tx *tx, struct promise *p, struct err *e)
 	db_bind_i64(q, "since", p->since_ms);
 	db_bind_i64(q, "checked_at", p->checked_at_ms);
 	db_bind_str(q, "message", p->message);
+	db_bind_i64(q, "wake_at", p->wake_at_ms);
 	if (db_step(q, e) <= 0)
 		return -1;
 	p->id = db_at_i64(q, 0);
@@ -132,6 +141,7 @@ MUST int store_promise_save(struct db_tx *tx, const struct promise *p, bool is_m
 	db_bind_i64(q, "since", p->since_ms);
 	db_bind_i64(q, "checked_at", p->checked_at_ms);
 	db_bind_str(q, "message", p->message);
+	db_bind_i64(q, "wake_at", p->wake_at_ms);
 	db_bind_i64(q, "moved", is_move);
 	db_bind_i64(q, "id", p->id);
 	int rc = db_step(q, e);
@@ -189,4 +199,13 @@ MUST int store_promise_history(struct db_tx *tx, struct arena *a, int64_t promis
 	db_bind_i64(q, "promise", promise_id);
 	db_bind_i64(q, "size", PROMISE_HISTORY_MAX);
 	return ROWS_READ(q, a, struct promise_line, line_row, out, count, e);
+}
+
+MUST int store_promise_due(struct db_tx *tx, struct arena *a, int64_t now_ms, int64_t limit,
+			   struct promise **out, size_t *count, struct err *e)
+{
+	struct db_stmt *q = db_prepare(tx, &sql_due);
+	db_bind_i64(q, "now", now_ms);
+	db_bind_i64(q, "limit", limit);
+	return ROWS_READ(q, a, struct promise, row, out, count, e);
 }

@@ -12,7 +12,7 @@ MUST int store_promise_find(struct db_tx *tx, struct arena *a, struct str promis
 			    struct err *e);
 /* Inserts with its first line of history; sets p->id. */
 MUST int store_promise_add(struct db_tx *tx, struct promise *p, struct err *e);
-/* Stores state, since, checked, message; a move also adds a line to the history. */
+/* Stores state, since, checked, message, wake; a move also adds a line to the history. */
 MUST int store_promise_save(struct db_tx *tx, const struct promise *p, bool is_move,
 			    struct err *e);
 MUST int store_promise_delete(struct db_tx *tx, int64_t id, struct err *e);
@@ -23,6 +23,9 @@ MUST int store_promise_delete_all(struct db_tx *tx, struct str promiser, enum pr
 MUST int store_promise_list(struct db_tx *tx, struct arena *a, struct str promiser,
 			    enum promise_kind kind, int64_t after, int64_t limit,
 			    struct promise **out, size_t *count, struct err *e);
+/* Those whose moment of reassessment (wake_at_ms) has come. */
+MUST int store_promise_due(struct db_tx *tx, struct arena *a, int64_t now_ms, int64_t limit,
+			   struct promise **out, size_t *count, struct err *e);
 struct promise_line {
 	int64_t at_ms;
 	enum promise_state state;

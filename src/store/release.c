@@ -66,8 +66,8 @@ MUST int store_release_by_hash(struct db_tx *tx, struct arena *a, struct str nam
 	db_bind_str(q, "from", prefix);
 	/* 'g' follows every hex digit. */
 	db_bind_str(q, "until", arena_fmt(a, "%" STR_F "g", STR_A(prefix)));
-	struct release *rows;
-	size_t n, fit = 0;
+	struct release *rows = NULL;
+	size_t n = 0, fit = 0;
 	if (ROWS_READ(q, a, struct release, row, &rows, &n, e) < 0)
 		return -1;
 	for (size_t i = n; i-- > 0;)

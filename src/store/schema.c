@@ -74,9 +74,11 @@
 "  kind TEXT NOT NULL CHECK (kind IN ('liveness', 'installation', 'health', 'payment'))," \
 "  name TEXT NOT NULL, body TEXT NOT NULL," \
 "  state TEXT NOT NULL CHECK (state IN ('unknown', 'kept', 'broken'))," \
-"  since " I " NOT NULL, checked_at " I " NOT NULL, message TEXT NOT NULL, moves " I " NOT NULL," \
+"  since " I " NOT NULL, checked_at " I " NOT NULL, message TEXT NOT NULL, wake_at " I " NOT NULL," \
+"  moves " I " NOT NULL," \
 "  UNIQUE (promiser, kind, name))" T ";" \
 "CREATE INDEX promise_kind ON promise (kind, id);" \
+"CREATE INDEX promise_due ON promise (wake_at) WHERE wake_at > 0;" \
 "CREATE TABLE promise_history (promise_id " I " NOT NULL REFERENCES promise (id) ON DELETE CASCADE," \
 "  slot " I " NOT NULL, at_ms " I " NOT NULL, state TEXT NOT NULL, message TEXT NOT NULL," \
 "  PRIMARY KEY (promise_id, slot))" T ";" \

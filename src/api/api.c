@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * From a request to a row of the table, and from a failure to an answer.
+ *
+ * A failure that HTTP has its own status for (405, 406, 415) travels as ERR_USAGE with that
+ * status in err.os; with 405 err.field holds the methods that are allowed.
+ */
+#include "api/api.h"
+
+#include "api/bill.h"
+#include "api/call.h"
+#include "api/params.h"
+#include "api/place.h"
+#include "api/promises.h"
+#include "base/mem.h"
+#include "store/node.h"
+#include "store/promise.h"
+#include "store/schema.h"
+
+enum { LIVENESS_MS = 90000, PARAM_MAX = 2000 };
+
+MUST int api_migrate(struct db *db, struct err *e)
+{
+	return store_migrate(db, e);
+}
+
+MUST int api_new(const struct api_options *options, struct api **out, struct err *e)
+{
+	size_t count;
+	const struct op *rows = op_rows(&count);
+	struct api *api = MEM_NEW(struct api, e);
+	if (!api)
+		return -1;
+	api->options = *options;
+	if (!api->options.liveness_limit_ms)
+		api->options.liveness_limit_ms = LIVENESS_MS;
+	if (http_router_new(rows, count, sizeof *rows, &api->router, e) < 0 ||
+	    checked_new(&api->checked, e) < 0) {
+		api_free(api);
+		return -1;
+	}
+	*out = api;
+	return 0;
+}
+
+struct api *api_free(struct api *api)
+{
+	if (!api)
+		return NULL;
+	http_router_free(api->router);
+	checked_free(api->checked);
+	mem_free(api);
+	return NULL;
+}
+
+void api_freep(struct api **api)
+{
+	*api = api_free(*api);
+}
+
+/* ---- reading a request --------------------------------------------------------------------- */
+
+MUST static int refuse_as(struct err *e, int status, const char *field, const char *text)
+{
+	(void)err_fill(e, ERR_USAGE, status, __FILE__, __LINE__, "%s", text);
+	(void)snprintf(e->field, sizeof e->field, "%s", field);
+	return -1;
+}
+
+MUST static int find_row(struct api_call *c, const struct api_request *req, struct err *e)
+{
+	struct http_match m;
+	if (http_target_read(req->target, c->a, &c->target, e) < 0)
+		return -1;
+	int rc = http_route_match(c->api->router, http_method_of(req->method), &c->target, &m);
+	if (rc == HTTP_WRONG_METHOD)
+		return refuse_as(e, 405, m.allow, "this path does not know that method");
+	if (rc == HTTP_NO_ROUTE)
+		return err_fail(e, ERR_NOT_FOUND, "no such path");
+	size_t count;
+	c->op = &op_rows(&count)[m.row];
+	for (size_t i = 0; i < m.param_count; i++) {
+		if (m.params[i].n > PARAM_MAX)
+			return err_fail(e, ERR_NOT_FOUND,
+					"no such object: its name is too long");
+		c->params[i] = m.params[i];
+	}
+	return 0;
+}
+
+/* A query parameter as the JSON value that its field wants. */
+MUST static int query_value(const struct json_field *f, struct str text, struct arena *a,
+			    struct json **out, struct err *e)
+{
+	int64_t number;
+	struct err why;
+	if (f->type == JSON_FIELD_I64) {
+		if (str_to_i64(text, INT64_MIN, INT64_MAX, &number, &why) < 0)
+			return err_field(e, f->key, "%s", why.text);
+		*out = json_i64_new(a, number);
+	} else if (f->type == JSON_FIELD_BOOL) {
+		if (!str_is(text, "true") && !str_is(text, "false"))
+			return err_field(e, f->key, "is neither true nor false");
+		*out = json_bool_new(a, str_is(text, "true"));
+	} else {
+		*out = json_str_new(a, text);
+	}
+	return 0;
+}
+
+static const struct json_field *query_field(const struct json_desc *d, struct str name)
+{
+	for (size_t i = 0; d && i < d->n_fields; i++)
+		if (str_is(name, d->fields[i].key))
+			return &d->fields[i];
+	return NULL;
+}
+
+MUST static int read_query(struct api_call *c, struct err *e)
+{
+	struct json *tree = json_object_new(c->a), *value = NULL;
+	const struct json_desc *d = c->op->query;
+	for (size_t i = 0; i < c->target.query_count; i++) {
+		const struct http_param *p = &c->target.query[i];
+		const struct json_field *f = query_field(d, p->name);
+		char name[80];
+		(void)snprintf(name, sizeof name, "%" STR_F, STR_A(str_sub(p->name, 0, 60)));
+		if (!f)
+			return err_field(e, name, "is not a parameter of this call");
+		if (json_get(tree, p->name))
+			return err_field(e, name, "is given twice");
+		if (query_value(f, p->value, c->a, &value, e) < 0)
+			return -1;
+		json_set(c->a, tree, p->name, value);
+	}
+	if (!d)
+		return 0;
+	c->query = arena_alloc(c->a, d->bytes);
+	if (arena_check(c->a, e) < 0)
+		return -1;
+	return json_read_tree(d, tree, S(""), c->a, c->query, e);
+}
+
+/* application/json, parameters after it or not. */
+static bool is_json(struct str media)
+{
+	struct str type = str_trim(str_sub(media, 0, str_find_char(media, ';')));
+	return type.n == 16 && strncasecmp(type.p, "application/json", 16) == 0;
+}
+
+/* Does the header Accept let JSON through? */
+static bool accepts_json(struct str accept)
+{
+	struct str part;
+	if (!accept.n)
+		return true;
+	while (str_split(&accept, ',', &part)) {
+		struct str type = str_trim(str_sub(part, 0, str_find_char(part, ';')));
+		if (is_json(type) || str_is(type, "*/*") || str_is(type, "application/*"))
+			return true;
+	}
+	return false;
+}
+
+MUST static int read_body(struct api_call *c, const struct api_request *req, struct err *e)
+{
+	const struct json_desc *d = c->op->in;
+	bool is_v0 = op_is_v0(c->target.path);
+	c->body_text = req->body;
+	if (is_v0 && !accepts_json(req->accept))
+		return refuse_as(e, 406, "", "answers are application/json");
+	if (!d) {
+		if (req->body.n)
+			return err_fail(e, ERR_INVALID, "this call takes no body");
+		return 0;
+	}
+	if (!is_json(req->content_type)) {
+		if (is_v0)
+			return err_fail(e, ERR_INVALID,
+					"The browser (or proxy) sent a request that "
+					"this server could not understand.");
+		return refuse_as(e, 415, "", "the body has to be application/json");
+	}
+	c->in = arena_alloc(c->a, d->bytes);
+	if (arena_check(c->a, e) < 0)
+		return -1;
+	return json_read(d, req->body, c->a, c->in, e);
+}
+
+MUST int api_open(struct api *api, const struct api_request *req, struct arena *a,
+		  struct api_call **out, struct err *e)
+{
+	struct api_call *c = ARENA_NEW(a, struct api_call);
+	if (!c)
+		return arena_check(a, e);
+	c->api = api;
+	c->a = a;
+	c->opened_at_ms = clock_now_ms(api->options.clock);
+	if (find_row(c, req, e) < 0 || read_query(c, e) < 0 || read_body(c, req, e) < 0)
+		return -1;
+	if (c->op->prepare && c->op->prepare(c, e) < 0)
+		return -1;
+	*out = c;
+	return 0;
+}
+
+bool api_call_is_read(const struct api_call *c)
+{
+	return !c->op->is_write;
+}
+
+MUST int api_run(struct api_call *c, struct db_tx *tx, bool may_wait, struct api_response *out,
+		 struct err *e)
+{
+	call_begin(c, c->api, tx, c->a, out);
+	c->may_wait = may_wait;
+	int rc = c->op->run(c, e);
+	if (rc < 0)
+		return -1;
+	return call_end(c, e) < 0 ? -1 : rc;
+}
+
+MUST int api_handle(struct api *api, const struct api_request *req, struct db_tx *tx,
+		    struct arena *a, struct api_response *out, struct err *e)
+{
+	struct api_call *c;
+	if (api_open(api, req, a, &c, e) < 0)
+		return -1;
+	int rc = api_run(c, tx, false, out, e);
+	ASSERT(rc <= 0); /* a call that may not wait does not park */
+	return rc;
+}
+
+/* ---- failures ------------------------------------------------------------------------------ */
+
+/* The status of an error in the reference protocol (wire b.1). */
+static int v0_status(const struct err *why, const char **phrase)
+{
+	switch ((int)why->kind) {
+	case ERR_INVALID:
+	case ERR_TOO_LARGE:
+		*phrase = "Bad Request";
+		return 400;
+	case ERR_NOT_FOUND:
+	case ERR_CONFLICT:
+	case ERR_FORBIDDEN:
+	case ERR_NO_ROOM:
+		*phrase = "Forbidden";
+		return 403;
+	case ERR_USAGE:
+		*phrase = why->os == 406 ? "Not Acceptable" : "Method Not Allowed";
+		return why->os;
+	case ERR_BUSY:
+	case ERR_MEMORY:
+		*phrase = "Service Unavailable";
+		return 503;
+	default:
+		*phrase = "Internal Server Error";
+		return 500;
+	}
+}
+
+static void add_v0(struct buf *b, const struct err *why, int status, const char *phrase)
+{
+	buf_addf(b, "{\"status\": %d, \"type\": \"%s\", \"title\": ", status, phrase);
+	struct buf title CLEAN(buf_fini) = BUF_INIT(ERR_TEXT_MAX + ERR_FIELD_MAX);
+	if (why->field[0] && why->kind == ERR_INVALID)
+		buf_addf(&title, "'%s' ", why->field);
+	buf_addf(&title, "%s", status == 500 ? "Internal server error" : why->text);
+	struct str t = buf_str(&title);
+	json_write_str(str_is_utf8(t) ? t : S("the request is not UTF-8"), b);
+	buf_add_c(b, '}');
+}
+
+static void add_v1(struct buf *b, const struct err *why)
+{
+	bool is_usage = why->kind == ERR_USAGE;
+	struct str field = is_usage ? S("") : str_from(why->field), text = str_from(why->text);
+	buf_addf(b, "{\"error\": {\"kind\": \"%s\", \"field\": ",
+		 is_usage ? "invalid" : err_kind_info(why->kind)->name);
+	json_write_str(str_is_utf8(field) ? field : S("?"), b);
+	buf_add(b, S(", \"text\": "));
+	json_write_str(str_is_utf8(text) ? text : S("the request is not UTF-8"), b);
+	buf_add(b, S("}}"));
+}
+
+void api_refuse(const struct api_request *req, const struct err *why, struct arena *a,
+		struct api_response *out)
+{
+	struct buf b CLEAN(buf_fini) = BUF_INIT(8192);
+	const char *phrase;
+	*out = (struct api_response){.content_type = "application/json"};
+	if (op_is_v0(req->target)) {
+		out->status = v0_status(why, &phrase);
+		add_v0(&b, why, out->status, phrase);
+	} else {
+		out->status = why->kind == ERR_USAGE ? why->os
+						     : err_kind_info(why->kind)->http_status;
+		add_v1(&b, why);
+	}
+	if (out->status == 405)
+		out->allow = arena_dup(a, str_from(why->field));
+	out->body = arena_dup(a, buf_str(&b));
+	/* The arena may be what is full: a constant then says so. */
+	if (!out->body.n)
+		out->body = S("{\"error\": {\"kind\": \"memory\", \"field\": \"\", \"text\": "
+			      "\"the request needs too much memory\"}}");
+}
+
+/* ---- work without a request ---------------------------------------------------------------- */
+
+MUST int api_contact(struct api *api, struct db_tx *tx, struct str node, struct arena *a,
+		     struct api_response *out, struct err *e)
+{
+	struct api_response ignored;
+	struct api_call c = {.op = NULL};
+	struct node n;
+	call_begin(&c, api, tx, a, out ? out : &ignored);
+	int rc = store_node_find(tx, a, node, &n, e);
+	if (rc <= 0)
+		return rc;
+	return call_contact(&c, &n, e) < 0 ? -1 : call_end(&c, e);
+}
+
+MUST int api_assess(struct api *api, struct db_tx *tx, int64_t limit, struct arena *a,
+		    struct api_response *out, struct err *e)
+{
+	struct api_response ignored;
+	struct api_call c = {.op = NULL};
+	struct node *silent = NULL;
+	struct promise *due = NULL;
+	size_t n = 0, m = 0;
+	int changed = 0;
+	call_begin(&c, api, tx, a, out ? out : &ignored);
+	if (store_node_silent(tx, a, c.now_ms - api->options.liveness_limit_ms, limit, &silent,
+			      &n, e) < 0 ||
+	    store_promise_due(tx, a, c.now_ms, limit, &due, &m, e) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++, changed++)
+		if (promises_liveness(&c, &silent[i], e) < 0)
+			return -1;
+	for (size_t i = 0; i < m; i++, changed++)
+		if (bill_assess(&c, due[i].name, e) < 0)
+			return -1;
+	return call_end(&c, e) < 0 ? -1 : changed;
+}
+
+/* ---- the table ----------------------------------------------------------------------------- */
+
+bool api_op_info(size_t i, struct api_op_info *out)
+{
+	size_t count;
+	const struct op *rows = op_rows(&count);
+	if (i >= count)
+		return false;
+	*out = (struct api_op_info){
+		.method = http_method_name(rows[i].route.method),
+		.path = rows[i].route.path,
+		.id = rows[i].id,
+		.who = op_who_word(rows[i].who),
+		.help = rows[i].help,
+		.is_write = rows[i].is_write,
+	};
+	return true;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#pragma once
+/*
+ * Checks parameters against the schema of a release's type. A published release never changes,
+ * so its compiled schemas are kept: at most PARAMS_KEPT_MAX types, the least recently used
+ * going first. Any number of threads.
+ */
+#include "api/call.h"
+
+enum { PARAMS_KEPT_MAX = 128, PARAMS_ARENA_BYTES = 8 << 20 };
+
+struct checked;
+MUST int checked_new(struct checked **out, struct err *e);
+struct checked *checked_free(struct checked *k);
+
+/*
+ * ERR_INVALID: `type` if the release has no such type, `shared` if it hosts none and
+ * `is_shared`, `parameters.x` for a bad parameter.
+ */
+MUST int params_check(struct api_call *c, const struct release *r, struct str type,
+		      bool is_shared, const struct json *parameters, struct err *e);

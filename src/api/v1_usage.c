@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* What nodes metered. Exactly once: (node, id) is the key of an event. */
+#include "api/handlers.h"
+#include "api/supply.h"
+#include "api/views.h"
+#include "store/customer.h"
+#include "store/instance.h"
+#include "store/usage.h"
+#include "trade/usage.h"
+
+enum { EVENTS_MAX = 2000 };
+
+/* clang-format off */
+struct usage_in { struct str id, instance, metric, quantity, from, to; };
+static const struct json_field usage_fields[] = {
+	JSON_STR(struct usage_in, id, "id", 1, USAGE_ID_MAX, JSON_REQUIRED, "Unique for the node; the same id is taken once."),
+	JSON_STR(struct usage_in, instance, "instance", 1, MODEL_NAME_MAX, JSON_REQUIRED, "Guid."),
+	JSON_STR(struct usage_in, metric, "metric", 1, 60, JSON_REQUIRED, "instance_seconds, cpu_seconds, memory_byte_seconds, disk_byte_seconds, network_bytes_in, network_bytes_out."),
+	JSON_STR(struct usage_in, quantity, "quantity", 1, 40, JSON_REQUIRED, "Base units, as decimal text."),
+	JSON_STR(struct usage_in, from, "from", 1, 40, JSON_REQUIRED, "Begin, RFC 3339."),
+	JSON_STR(struct usage_in, to, "to", 1, 40, JSON_REQUIRED, "End, RFC 3339."),
+};
+static const struct json_desc usage_desc = JSON_DESC(struct usage_in, usage_fields, "UsageEvent", "What one instance used.");
+struct batch { struct usage_in *events; size_t n; };
+static const struct json_field batch_fields[] = {
+	JSON_STRUCTS(struct batch, events, n, struct usage_in, "events", &usage_desc, 0, EVENTS_MAX, JSON_REQUIRED, "What was metered."),
+};
+const struct json_desc v1_usage_in = JSON_DESC(struct batch, batch_fields, "UsageIn", "Usage that a node reports.");
+struct accepted { int64_t accepted, duplicates; };
+static const struct json_field accepted_fields[] = {
+	JSON_I64(struct accepted, accepted, "accepted", 0, INT64_MAX, 0, "New and stored."),
+	JSON_I64(struct accepted, duplicates, "duplicates", 0, INT64_MAX, 0, "Sent before: nothing changed."),
+};
+const struct json_desc v1_usage_accepted = JSON_DESC(struct accepted, accepted_fields, "UsageAccepted", "What came of it.");
+struct usage_query { struct str customer, instance, from, to; int64_t limit; };
+static const struct json_field usage_query_fields[] = {
+	JSON_STR(struct usage_query, customer, "customer", 1, MODEL_NAME_MAX, 0, "Whose; local if left out.", .initial_text = "local"),
+	JSON_STR(struct usage_query, instance, "instance", 1, MODEL_NAME_MAX, 0, "Of one instance (guid)."),
+	JSON_STR(struct usage_query, from, "from", 1, 40, 0, "Ended after this moment.", .initial_text = "1970-01-01"),
+	JSON_STR(struct usage_query, to, "to", 1, 40, 0, "Ended at or before it.", .initial_text = "9999-01-01"),
+	JSON_I64(struct usage_query, limit, "limit", 1, STORE_LIST_MAX, 0, "At most so many.", .initial = 1000),
+};
+const struct json_desc v1_usage_query = JSON_DESC(struct usage_query, usage_query_fields, "UsageQuery", "Which usage.");
+struct view_usage { struct str id, instance, metric, quantity, from, to; };
+static const struct json_field view_fields[] = {
+	JSON_STR(struct view_usage, id, "id", 0, INT64_MAX, 0, "As the node gave it."),
+	JSON_STR(struct view_usage, instance, "instance", 0, INT64_MAX, 0, "Guid."),
+	JSON_STR(struct view_usage, metric, "metric", 0, INT64_MAX, 0, "What was metered."),
+	JSON_STR(struct view_usage, quantity, "quantity", 0, INT64_MAX, 0, "Base units, decimal text."),
+	JSON_STR(struct view_usage, from, "from", 0, INT64_MAX, 0, "Begin."),
+	JSON_STR(struct view_usage, to, "to", 0, INT64_MAX, 0, "End."),
+};
+static const struct json_desc view_desc = JSON_DESC(struct view_usage, view_fields, "Usage", "What one instance used.");
+struct usages { struct view_usage *usage; size_t n; };
+static const struct json_field usages_fields[] = {
+	JSON_STRUCTS(struct usages, usage, n, struct view_usage, "usage", &view_desc, 0, INT64_MAX, 0, "In the order of their ends."),
+};
+const struct json_desc v1_usage_out = JSON_DESC(struct usages, usages_fields, "UsageList", "Usage.");
+/* clang-format on */
+
+/* Turns a failure of room trade or base into one that names the field. */
+static int bad(struct err *e, size_t i, const char *field)
+{
+	struct err why = *e;
+	char path[ERR_FIELD_MAX];
+	(void)snprintf(path, sizeof path, "events[%zu].%s", i,
+		       why.field[0] ? why.field : field);
+	return err_field(e, path, "%s", why.text);
+}
+
+/* Checks one event by the rules of room trade. */
+MUST static int read_event(const struct usage_in *in, size_t i, struct usage_event *out,
+			   struct err *e)
+{
+	*out = (struct usage_event){.id = in->id, .instance = in->instance};
+	if (metric_parse(in->metric, &out->metric, e) < 0)
+		return bad(e, i, "metric");
+	if (dec_parse(in->quantity, &out->quantity, e) < 0)
+		return bad(e, i, "quantity");
+	if (clock_parse(in->from, &out->from_ms, e) < 0)
+		return bad(e, i, "from");
+	if (clock_parse(in->to, &out->to_ms, e) < 0)
+		return bad(e, i, "to");
+	return usage_check(out, e) < 0 ? bad(e, i, "id") : 0;
+}
+
+MUST static int take(struct api_call *c, const struct node *n, const struct usage_in *in,
+		     size_t k, struct instance *i, struct err *e)
+{
+	struct usage_event ev;
+	if (read_event(in, k, &ev, e) < 0)
+		return -1;
+	if (!i->id || !str_eq(i->guid, in->instance)) {
+		i->id = 0;
+		if (store_instance_by_guid(c->tx, c->a, in->instance, i, e) < 0)
+			return -1;
+	}
+	if (!i->id) {
+		(void)err_fail(e, ERR_INVALID, "there is no instance %" STR_F,
+			       STR_A(in->instance));
+		return bad(e, k, "instance");
+	}
+	struct usage_row row = {
+		.node_id = n->id,
+		.event_id = in->id,
+		.customer_id = i->customer_id,
+		.instance_id = i->id,
+		.metric = in->metric,
+		.quantity = in->quantity,
+		.from_ms = ev.from_ms,
+		.to_ms = ev.to_ms,
+	};
+	return store_usage_add(c->tx, &row, e);
+}
+
+MUST int v1_node_usage(struct api_call *c, struct err *e)
+{
+	const struct batch *in = c->in;
+	struct node n;
+	struct instance i = {.id = 0};
+	struct accepted v = {0, 0};
+	if (supply_node(c, c->params[0], true, &n, e) < 0)
+		return -1;
+	for (size_t k = 0; k < in->n; k++) {
+		int rc = take(c, &n, &in->events[k], k, &i, e);
+		if (rc < 0)
+			return -1;
+		v.accepted += rc;
+		v.duplicates += !rc;
+	}
+	if (v.accepted) {
+		struct json *body = json_object_new(c->a);
+		json_set_i64(c->a, body, S("events"), v.accepted);
+		call_event(c, EVENT_USAGE_REPORTED, n.name, body);
+	}
+	return call_answer(c, 200, &v1_usage_accepted, &v, e);
+}
+
+static void view_usage_of(struct api_call *c, const struct usage_row *r, struct view_usage *out)
+{
+	*out = (struct view_usage){
+		.id = r->event_id,
+		.instance = r->instance,
+		.metric = r->metric,
+		.quantity = r->quantity,
+		.from = view_at(c->a, r->from_ms),
+		.to = view_at(c->a, r->to_ms),
+	};
+}
+
+MUST static int read_period(const struct usage_query *q, int64_t *from_ms, int64_t *to_ms,
+			    struct err *e)
+{
+	struct err why;
+	if (clock_parse(q->from, from_ms, &why) < 0)
+		return err_field(e, "from", "%s", why.text);
+	if (clock_parse(q->to, to_ms, &why) < 0)
+		return err_field(e, "to", "%s", why.text);
+	return 0;
+}
+
+MUST int v1_usage(struct api_call *c, struct err *e)
+{
+	const struct usage_query *q = c->query;
+	struct usage_cursor at = {0, 0};
+	struct usage_row *rows = NULL;
+	struct customer owner = {.id = 0};
+	struct usages v = {.n = 0};
+	size_t n = 1;
+	int64_t from_ms = 0, to_ms = 0;
+	if (read_period(q, &from_ms, &to_ms, e) < 0 ||
+	    store_customer_find(c->tx, c->a, q->customer, &owner, e) < 0)
+		return -1;
+	v.usage = ARENA_ARRAY(c->a, struct view_usage, (size_t)q->limit);
+	while (v.usage && n && v.n < (size_t)q->limit) {
+		if (store_usage_list(c->tx, c->a, owner.id, from_ms, to_ms, &at, q->limit,
+				     &rows, &n, e) < 0)
+			return -1;
+		for (size_t i = 0; i < n && v.n < (size_t)q->limit; i++)
+			if (!q->instance.p || str_eq(q->instance, rows[i].instance))
+				view_usage_of(c, &rows[i], &v.usage[v.n++]);
+	}
+	return call_answer(c, 200, &v1_usage_out, &v, e);
+}
