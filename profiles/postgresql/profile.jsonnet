@@ -119,6 +119,7 @@ hoc.profile {
               exec 9>/hoc/run/lock
               run() {
                 if flock -n 9; then
+                  rm -f %(data)s/postmaster.pid
                   %(bin)spostgres --single -c config_file=/hoc/etc/postgresql.conf \
                     -c exit_on_error=true -c log_min_messages=fatal postgres
                 else
@@ -130,7 +131,7 @@ hoc.profile {
                 *database-is-there*) ;;
                 *) echo 'CREATE DATABASE "%(database)s" OWNER "%(user)s";' | run >/dev/null ;;
               esac
-            ||| % { bin: bin, database: p.database, user: p.user },
+            ||| % { bin: bin, data: data, database: p.database, user: p.user },
           },
           // One statement a line, as the single-user mode wants it.
           'etc/role.sql': {
@@ -166,7 +167,8 @@ hoc.profile {
               '-c',
               'config_file=/hoc/etc/postgresql.conf',
             ],
-            ready: { tcp: { port: 5432 } },
+            // The port is open before the server answers: recovery after a crash takes its time.
+            ready: { exec: [bin + 'pg_isready', '-q', '-t', '1', '-h', ip.ipv4, '-p', '5432'] },
             reload_signal: 'SIGHUP',
             stop_signal: 'SIGINT',
             stop_seconds: 30,

@@ -35,8 +35,9 @@ hoc.profile {
         },
       }),
       connection: hoc.object({
-        url: { type: 'string', secret: true, description: 'Address with password, over IPv6.' },
-        url_ipv4: { type: 'string', secret: true, description: 'The same over IPv4.' },
+        // redis-cli and other clients do not read IPv6 addresses in URLs.
+        url: { type: 'string', secret: true, description: 'Address with password, over IPv4.' },
+        url_ipv6: { type: 'string', secret: true, description: 'The same over IPv6.' },
       }, ['url']),
       secrets: { password: { length: 32 } },
 
@@ -80,7 +81,7 @@ hoc.profile {
           )),
         },
 
-        publish: { url: url(ip.ipv6), url_ipv4: url(ip.ipv4) },
+        publish: { url: url(ip.ipv4), url_ipv6: url(ip.ipv6) },
         ports: { redis: { port: 6379, protocol: 'tcp' } },
       },
     },
