@@ -186,7 +186,8 @@ static int provide_tree(struct job *j, char commit[static 65], bool *was_there, 
 		return -1;
 	*was_there = rc == 0;
 	err_clear(e);
-	return rc == 0 ? 0 : build_tree(j, commit, e);
+	/* What a killed build left is in nobody's way, but takes room. */
+	return rc == 0 ? file_remove_tree(j->work, e) : build_tree(j, commit, e);
 }
 
 static int run_job(struct job *j, struct profile_built *out, struct err *e)

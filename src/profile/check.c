@@ -129,6 +129,18 @@ static int check_spec(struct check *c, const struct spec_type *t, struct str pat
 	return 0;
 }
 
+/* Somebody must choose a value: the lint cannot. */
+static bool needs_choice(const struct json *schema)
+{
+	const struct json *required = json_get(schema, S("required"));
+	for (size_t i = 0; i < json_count(required); i++) {
+		struct str name = json_str_of(json_at(required, i), S(""));
+		if (!json_get(json_get(json_get(schema, S("properties")), name), S("default")))
+			return true;
+	}
+	return false;
+}
+
 static int check_instance(struct check *c, const struct spec_type *t, const struct json *schema,
 			  struct str path, struct err *e)
 {
@@ -138,7 +150,7 @@ static int check_instance(struct check *c, const struct spec_type *t, const stru
 	struct str where = arena_fmt(c->a, "%" STR_F ".%s", STR_A(path),
 				     example ? "examples" : "defaults");
 	if (profile_parameters_check(t, given, c->a, &parameters, e) < 0) {
-		if (e->kind == ERR_INVALID && !example) {
+		if (e->kind == ERR_INVALID && !example && needs_choice(schema)) {
 			note(c, false, where,
 			     S("a parameter has no default and the schema no \"examples\": "
 			       "instance() was "

@@ -177,11 +177,16 @@ static int run_mmdebstrap(struct job *j, const char *root, struct err *e)
 	return run_command(&r, j->a, NULL, e);
 }
 
-/* The release has no device nodes; the container brings its own. */
-static int empty_dev(struct job *j, const char *root, struct err *e)
+/*
+ * The release has no device nodes (the container brings its own), and does not know the folder
+ * it was built in: equal locks give equal commits.
+ */
+static int take_out_traces(struct job *j, const char *root, struct err *e)
 {
 	const char *dev = arena_fmt(j->a, "%s/dev", root).p;
-	if (arena_check(j->a, e) < 0 || file_remove_tree(dev, e) < 0)
+	const char *sources = arena_fmt(j->a, "%s/etc/apt/sources.list", root).p;
+	if (arena_check(j->a, e) < 0 || file_remove_tree(dev, e) < 0 ||
+	    file_remove_tree(sources, e) < 0)
 		return -1;
 	return file_mkdirs(dev, 0755, e);
 }
@@ -199,5 +204,5 @@ MUST int root_make(struct job *j, struct err *e)
 	if (run_mmdebstrap(j, root, e) < 0)
 		return -1;
 	fail_point("profile.root.after_unpack");
-	return empty_dev(j, root, e);
+	return take_out_traces(j, root, e);
 }

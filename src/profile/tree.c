@@ -152,6 +152,7 @@ MUST int tree_commit(struct job *j, char commit[static 65], struct err *e)
 			      arena_fmt(j->a, "--branch=lock/%s", j->lock.hash).p,
 			      arena_fmt(j->a, "--tree=dir=%s/root", j->work).p,
 			      "--consume",
+			      "--orphan",
 			      "--timestamp=2023-01-01 00:00:00 +0000",
 			      arena_fmt(j->a, "--subject=%s", j->lock.hash).p,
 			      NULL};
