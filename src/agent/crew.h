@@ -13,6 +13,7 @@
 struct crew;
 typedef void crew_fn(void *user);
 
+/* A crew of at most `threads_max` (>= 1) threads, none of which runs yet. */
 MUST int crew_new(struct ev *ev, unsigned threads_max, struct crew **out, struct err *e);
 /*
  * Waits for work under way, drops what is queued (its `done` is not called), ends the threads.

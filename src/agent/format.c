@@ -101,6 +101,24 @@ static int find_range(int64_t count, struct arena *a, int64_t *out, struct err *
 
 /* ---- the plan ------------------------------------------------------------------------------ */
 
+static bool is_name_char(char c, bool is_first)
+{
+	bool is_word =
+		(c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+	return is_word || (!is_first && (c == '.' || c == '_' || c == '-'));
+}
+
+static int check_name(struct str name, struct err *e)
+{
+	if (name.n < 1 || name.n > 64)
+		return err_field(e, "node", "must have 1 to 64 characters");
+	for (size_t i = 0; i < name.n; i++)
+		if (!is_name_char(name.p[i], i == 0))
+			return err_field(e, "node",
+					 "may only have letters, digits, '.', '_' and '-'");
+	return 0;
+}
+
 static int check(const struct agent_format *f, struct err *e)
 {
 	if (geteuid() != 0)
@@ -111,17 +129,7 @@ static int check(const struct agent_format *f, struct err *e)
 		return err_field(e, "dir", "must be an absolute path");
 	if (f->partitions < 1 || f->partitions > NETNS_PARTITIONS_MAX)
 		return err_field(e, "partitions", "must be 1 to %d", NETNS_PARTITIONS_MAX);
-	if (f->node.n < 1 || f->node.n > 64)
-		return err_field(e, "node", "must have 1 to 64 characters");
-	for (size_t i = 0; i < f->node.n; i++) {
-		char c = f->node.p[i];
-		bool is_fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-			       (c >= '0' && c <= '9') || (i && strchr("._-", c));
-		if (!is_fine)
-			return err_field(e, "node",
-					 "may only have letters, digits, '.', '_' and '-'");
-	}
-	return 0;
+	return check_name(f->node, e);
 }
 
 /* A node that was never formatted: choose what stays for ever. */

@@ -110,6 +110,7 @@ MUST int machine_restore_release(struct machine *m, struct str release, struct e
 MUST int machine_start(struct machine *m, struct str format_body, struct str node_body,
 		       bool is_alone, struct err *e);
 
+/* The moment that was asked for with wake_at has come. */
 void machine_tick(struct machine *m);
 /* status 0: not reached, or no answer in time. */
 void machine_answer(struct machine *m, uint64_t token, int status, struct str body);

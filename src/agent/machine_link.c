@@ -434,41 +434,75 @@ static void link_answered(struct machine *m, int status, struct str body)
 	l->state = state_after(l, l->state);
 }
 
+/* All that the poll named was asked for: adopt its sequence, or ask again. */
+static void finish_fetches(struct machine *m)
+{
+	struct link *l = &m->link;
+	bool has_failed = l->has_fetch_failed;
+	clear_fetches(l);
+	if (has_failed) {
+		pause_link(m);
+		return;
+	}
+	l->since = l->next_since;
+	l->state = LINK_POLL;
+}
+
+/* Sends the request that the state calls for, if none is under way. */
+static void send_next(struct machine *m)
+{
+	struct link *l = &m->link;
+	struct str node = str_from(m->node);
+	switch (l->state) {
+	case LINK_FORMAT:
+		l->token = send_request(m, "POST", S("/slapos.put.v0.compute_node_format"),
+					str_from(l->format_body), CALL_TIMEOUT_MS);
+		break;
+	case LINK_NODE:
+		send_node(m);
+		break;
+	case LINK_POLL:
+		send_poll(m);
+		break;
+	case LINK_SUPPLIES:
+		l->token = call_v0_1(m, "allDocs.v0.compute_node_software_installation_list",
+				     "computer_guid", node);
+		break;
+	case LINK_LIST:
+		l->token = call_v0_1(m, "allDocs.v0.compute_node_instance_list",
+				     "computer_guid", node);
+		break;
+	case LINK_OFF:
+	case LINK_FETCH:
+	case LINK_PAUSE:
+		break;
+	}
+}
+
+/* Delivers the outbox if that is due; the moment to look again. */
+static int64_t plan_flush(struct machine *m, int64_t now_ms)
+{
+	struct link *l = &m->link;
+	if (!l->has_outbox || l->is_flushing || !l->is_linked)
+		return PLAN_NEVER;
+	if (now_ms < l->flush_after_ms)
+		return l->flush_after_ms;
+	l->is_flushing = true;
+	m->world->flush(m->world->user);
+	return PLAN_NEVER;
+}
+
 int64_t link_plan(struct machine *m, int64_t now_ms)
 {
 	struct link *l = &m->link;
 	if (l->state == LINK_PAUSE && now_ms >= l->pause_until_ms)
 		l->state = l->contact_at_ms ? LINK_POLL : LINK_FORMAT;
-	if (l->state == LINK_FETCH && drive_fetches(m)) {
-		bool has_failed = l->has_fetch_failed;
-		clear_fetches(l);
-		if (has_failed) {
-			pause_link(m);
-		} else {
-			l->since = l->next_since;
-			l->state = LINK_POLL;
-		}
-	}
-	if (l->token == 0 && l->state == LINK_FORMAT)
-		l->token = send_request(m, "POST", S("/slapos.put.v0.compute_node_format"),
-					str_from(l->format_body), CALL_TIMEOUT_MS);
-	else if (l->token == 0 && l->state == LINK_NODE)
-		send_node(m);
-	else if (l->token == 0 && l->state == LINK_POLL)
-		send_poll(m);
-	else if (l->token == 0 && l->state == LINK_SUPPLIES)
-		l->token = call_v0_1(m, "allDocs.v0.compute_node_software_installation_list",
-				     "computer_guid", str_from(m->node));
-	else if (l->token == 0 && l->state == LINK_LIST)
-		l->token = call_v0_1(m, "allDocs.v0.compute_node_instance_list",
-				     "computer_guid", str_from(m->node));
-	bool may_flush = l->has_outbox && !l->is_flushing && l->is_linked;
-	if (may_flush && now_ms >= l->flush_after_ms) {
-		l->is_flushing = true;
-		m->world->flush(m->world->user);
-	}
+	if (l->state == LINK_FETCH && drive_fetches(m))
+		finish_fetches(m);
+	if (l->token == 0)
+		send_next(m);
 	int64_t wake_ms = l->state == LINK_PAUSE ? l->pause_until_ms : PLAN_NEVER;
-	return may_flush && !l->is_flushing ? MIN_OF(wake_ms, l->flush_after_ms) : wake_ms;
+	return MIN_OF(wake_ms, plan_flush(m, now_ms));
 }
 
 /* ---- reports -------------------------------------------------------------------------------

@@ -15,6 +15,7 @@
 enum { PART_INCIDENTS_MAX = 32 };
 
 enum part_promise_state { PART_UNKNOWN, PART_KEPT, PART_BROKEN };
+/* "unknown", "kept", "broken": the words of the wire. */
 const char *part_promise_state_name(enum part_promise_state s);
 
 struct part_promise {

@@ -8,6 +8,7 @@
 
 struct status;
 
+/* Listens; `d` stays the caller's and outlives the status. Errors of the socket. */
 MUST int status_serve(struct ev *ev, const char *dir, struct doer *d, struct str node,
 		      struct status **out, struct err *e);
 /* NULL is accepted. */

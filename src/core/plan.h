@@ -131,7 +131,9 @@ struct plan_release_step {
 	int64_t due_ms;
 };
 
+/* The next step of a release; due_ms as for a partition. */
 struct plan_release_step plan_release(const struct plan_release *r, int64_t now_ms);
+/* Writes a step's outcome into the slot, as plan_partition_done. */
 void plan_release_done(struct plan_release *r, enum plan_release_kind kind, bool is_ok,
 		       int64_t now_ms, unsigned jitter);
 
