@@ -21,7 +21,7 @@ enum {
 	SCHEMA_DEPTH_MAX = 192,
 	SCHEMA_WORK_MAX = 2000000,
 	SCHEMA_PATTERN_MAX = 2048,
-	SCHEMA_NODES_MAX = 20000, /* subschemas of all documents together */
+	SCHEMA_NODES_MAX = 10000, /* subschemas of all documents together */
 };
 
 struct schema;

@@ -33,11 +33,14 @@ int schema_check_ref(struct eval *ev, const struct rule *r, const struct frame *
 	return apply(ev, r->node, f);
 }
 
-static const struct node *dynamic_node(const struct resource *r, struct str name)
+/* *work grows by the anchors that were looked at. */
+static const struct node *dynamic_node(const struct resource *r, struct str name, size_t *work)
 {
-	for (const struct anchor *x = r->anchors; x; x = x->next)
+	for (const struct anchor *x = r->anchors; x; x = x->next) {
+		++*work;
 		if (x->is_dynamic && str_eq(x->name, name))
 			return x->node;
+	}
 	return NULL;
 }
 
@@ -45,12 +48,16 @@ static const struct node *dynamic_node(const struct resource *r, struct str name
 int schema_check_dynamic_ref(struct eval *ev, const struct rule *r, const struct frame *f)
 {
 	const struct node *target = r->node;
+	const struct resource *last = NULL;
+	size_t work = 1;
 	for (const struct frame *up = f; r->is_dynamic && up; up = up->up) {
+		const struct resource *at = up->node->resource;
 		const struct node *n =
-			dynamic_node(up->node->resource, r->node->dynamic_anchor);
+			at != last ? dynamic_node(at, r->node->dynamic_anchor, &work) : NULL;
 		target = n ? n : target;
+		last = at;
 	}
-	return schema_charge(ev, 2) < 0 ? -1 : apply(ev, target, f);
+	return schema_charge(ev, 2 + work / 4) < 0 ? -1 : apply(ev, target, f);
 }
 
 int schema_check_all_of(struct eval *ev, const struct rule *r, const struct frame *f)

@@ -6,11 +6,13 @@
 
 #include "json/schema_impl.h"
 
-enum { SHOWN_BYTES = 200 };
+enum { SHOWN_BYTES = 200, UNIQUE_MAX = 20000 };
 
-/* A value of the schema as it stands in a sentence, cut if long. */
-static const char *shown(const struct json *j, char out[SHOWN_BYTES])
+/* A value of the schema as it stands in a sentence, cut if long; "" where nobody listens. */
+static const char *shown(const struct eval *ev, const struct json *j, char out[SHOWN_BYTES])
 {
+	if (ev->quiet)
+		return "";
 	struct buf b CLEAN(buf_fini) = BUF_INIT(1 << 16);
 	json_write(j, &b);
 	struct str s = buf_str(&b);
@@ -60,36 +62,25 @@ int schema_check_type(struct eval *ev, const struct rule *r, const struct frame 
 	return schema_fault(ev, f->at, "is %s %s, %s is wanted", article(found), found, wanted);
 }
 
-/* Equality, charged by the size of what can differ. */
-static int equals(struct eval *ev, const struct json *x, const struct json *y, bool *out)
-{
-	if (schema_charge(ev, 1 + MIN_OF(json_count(x), json_count(y))) < 0)
-		return -1;
-	*out = json_is_equal(x, y);
-	return 0;
-}
-
 int schema_check_const(struct eval *ev, const struct rule *r, const struct frame *f)
 {
-	bool is_same;
 	char text[SHOWN_BYTES];
-	if (equals(ev, r->value, f->instance, &is_same) < 0)
+	if (schema_charge(ev, r->weight) < 0)
 		return -1;
-	return is_same ? 0 : schema_fault(ev, f->at, "is not %s", shown(r->value, text));
+	if (json_is_equal(r->value, f->instance))
+		return 0;
+	return schema_fault(ev, f->at, "is not %s", shown(ev, r->value, text));
 }
 
 int schema_check_enum(struct eval *ev, const struct rule *r, const struct frame *f)
 {
 	char text[SHOWN_BYTES];
-	for (size_t i = 0; i < r->value->n; i++) {
-		bool is_same;
-		if (equals(ev, r->value->items[i], f->instance, &is_same) < 0)
-			return -1;
-		if (is_same)
+	if (schema_charge(ev, r->weight / 4) < 0)
+		return -1;
+	for (size_t i = 0; i < r->value->n; i++)
+		if (json_is_equal(r->value->items[i], f->instance))
 			return 0;
-	}
-	return ev->quiet ? schema_fault(ev, f->at, "%s", "")
-			 : schema_fault(ev, f->at, "is not one of %s", shown(r->value, text));
+	return schema_fault(ev, f->at, "is not one of %s", shown(ev, r->value, text));
 }
 
 /* 0.0075 is a multiple of 0.0001 though neither is exact in binary. */
@@ -111,7 +102,8 @@ int schema_check_multiple_of(struct eval *ev, const struct rule *r, const struct
 	bool fits = v->kind == JSON_IS_INT && step->kind == JSON_IS_INT
 			    ? v->i64 % step->i64 == 0
 			    : is_multiple(json_real_of(v, 0), json_real_of(step, 1));
-	return fits ? 0 : schema_fault(ev, f->at, "is not a multiple of %s", shown(step, text));
+	return fits ? 0
+		    : schema_fault(ev, f->at, "is not a multiple of %s", shown(ev, step, text));
 }
 
 /* < 0, 0, > 0; exact for two integers. */
@@ -138,7 +130,8 @@ int schema_check_bound(struct eval *ev, const struct rule *r, const struct frame
 		fault = "not above";
 	else if (k == &schema_keywords[KW_EXCLUSIVE_MAXIMUM] && order >= 0)
 		fault = "not below";
-	return fault ? schema_fault(ev, f->at, "is %s %s", fault, shown(r->value, text)) : 0;
+	return fault ? schema_fault(ev, f->at, "is %s %s", fault, shown(ev, r->value, text))
+		     : 0;
 }
 
 /* Code points. */
@@ -180,11 +173,13 @@ int schema_check_pattern(struct eval *ev, const struct rule *r, const struct fra
 		return -1;
 	return rc ? 0
 		  : schema_fault(ev, f->at, "does not match the pattern %s",
-				 shown(r->value, text));
+				 shown(ev, r->value, text));
 }
 
 int schema_check_format(struct eval *ev, const struct rule *r, const struct frame *f)
 {
+	if (schema_charge(ev, f->instance->str.n / 64) < 0)
+		return -1;
 	if (schema_format_holds(r->value->str, f->instance->str))
 		return 0;
 	return schema_fault(ev, f->at, "is not a valid %.*s", (int)MIN_OF(r->value->str.n, 40U),
@@ -246,18 +241,20 @@ int schema_check_unique(struct eval *ev, const struct rule *r, const struct fram
 	uint64_t *hashes = ARENA_ARRAY(ev->a, uint64_t, j->n);
 	if (!hashes)
 		return arena_check(ev->a, ev->e);
-	if (j->n > 20000 || schema_charge(ev, j->n + j->n * j->n / 256) < 0)
-		return err_fail(ev->e, ERR_TOO_LARGE, "has too many items to compare");
+	if (j->n > UNIQUE_MAX)
+		return err_fail(ev->e, ERR_TOO_LARGE, "has more than %d items to compare",
+				UNIQUE_MAX);
+	if (schema_charge(ev, schema_weight(j) + j->n * j->n / 256) < 0)
+		return -1;
 	for (size_t i = 0; i < j->n; i++)
 		hashes[i] = hash_tree(14695981039346656037U, j->items[i], 0);
 	for (size_t i = 1; i < j->n; i++) {
 		for (size_t k = 0; k < i; k++) {
-			bool is_same = false;
 			if (hashes[i] != hashes[k])
 				continue;
-			if (equals(ev, j->items[i], j->items[k], &is_same) < 0)
+			if (schema_charge(ev, schema_weight(j->items[i])) < 0)
 				return -1;
-			if (is_same)
+			if (json_is_equal(j->items[i], j->items[k]))
 				return schema_fault(ev, f->at, "has equal items at %zu and %zu",
 						    k, i);
 		}

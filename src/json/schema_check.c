@@ -19,6 +19,22 @@ MUST int schema_charge(struct eval *ev, size_t work)
 			"takes too much work to check against its schema");
 }
 
+enum { BYTES_A_STEP = 64 };
+
+static size_t weigh(const struct json *j, int depth)
+{
+	bool is_array = j->kind == JSON_IS_ARRAY;
+	size_t sum = 1 + (j->kind == JSON_IS_STR ? j->str.n / BYTES_A_STEP : 0);
+	for (size_t i = 0; i < json_count(j) && depth < JSON_DEPTH_MAX; i++)
+		sum += weigh(is_array ? j->items[i] : j->members[i].value, depth + 1);
+	return sum;
+}
+
+size_t schema_weight(const struct json *j)
+{
+	return weigh(j, 0);
+}
+
 int schema_fault(struct eval *ev, const struct json_step *at, const char *format, ...)
 {
 	char path[ERR_FIELD_MAX], text[ERR_TEXT_MAX];

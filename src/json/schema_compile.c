@@ -150,6 +150,10 @@ static int compile_rule(struct compiling *c, struct rule *r, const struct json_s
 	if (wanted)
 		return fail_form(c, at, wanted);
 	switch (r->keyword->form) {
+	case FORM_ANY:
+	case FORM_ARRAY:
+		r->weight = schema_weight(r->value);
+		return 0;
 	case FORM_TYPES:
 		return compile_types(c, r, at);
 	case FORM_PATTERN:
@@ -167,7 +171,6 @@ static int compile_rule(struct compiling *c, struct rule *r, const struct json_s
 	case FORM_MAP:
 	case FORM_PATTERN_MAP:
 		return compile_entries(c, r, at);
-	case FORM_ANY:
 	case FORM_BOOL:
 	case FORM_NUMBER:
 	case FORM_POSITIVE:
@@ -175,7 +178,6 @@ static int compile_rule(struct compiling *c, struct rule *r, const struct json_s
 	case FORM_STR:
 	case FORM_STRS:
 	case FORM_STRS_MAP:
-	case FORM_ARRAY:
 	default:
 		return 0;
 	}

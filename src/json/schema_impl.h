@@ -132,6 +132,7 @@ struct rule {
 	struct node *node;
 	struct node **nodes;
 	struct schema_regex **regexes;
+	size_t weight;	 /* of the value, for const and enum: what comparing may cost */
 	unsigned types;	 /* bits 1 << enum json_kind */
 	bool is_dynamic; /* $dynamicRef that looks through the dynamic scope */
 	struct rule *next_ref;
@@ -199,6 +200,8 @@ MUST int schema_eval(struct eval *ev, const struct node *n, const struct json *i
 		     const struct json_step *at, const struct frame *up, struct seen *seen);
 /* Charges work; -1 when there was too much. */
 MUST int schema_charge(struct eval *ev, size_t work);
+/* What reading all of a tree is worth in steps of work. */
+size_t schema_weight(const struct json *j);
 /* Writes the fault down, unless quiet, and returns 1. */
 int schema_fault(struct eval *ev, const struct json_step *at, const char *format, ...)
 	PRINTF(3, 4);
