@@ -70,7 +70,9 @@ MUST static int refuse_as(struct err *e, int status, const char *field, const ch
 MUST static int find_row(struct api_call *c, const struct api_request *req, struct err *e)
 {
 	struct http_match m;
-	if (http_target_read(req->target, c->a, &c->target, e) < 0)
+	if (req->parsed)
+		c->target = *req->parsed;
+	else if (http_target_read(req->target, c->a, &c->target, e) < 0)
 		return -1;
 	int rc = http_route_match(c->api->router, http_method_of(req->method), &c->target, &m);
 	if (rc == HTTP_WRONG_METHOD)

@@ -28,6 +28,7 @@ struct api;
 struct api_call;
 struct db_tx;
 struct profile_eval;
+struct http_target;
 
 enum { API_PARK = 1, API_TOPICS_MAX = 64, API_WAIT_MAX_S = 60, API_ARENA_BYTES = 8 << 20 };
 
@@ -60,10 +61,11 @@ struct db;
 MUST int api_migrate(struct db *db, struct err *e);
 
 struct api_request {
-	struct str method;	 /* "GET" */
-	struct str target;	 /* "/v1/nodes/n1?x=1", as sent */
-	struct str content_type; /* "" if none */
-	struct str accept;	 /* "" if none */
+	struct str method;		  /* "GET" */
+	struct str target;		  /* "/v1/nodes/n1?x=1", as sent */
+	const struct http_target *parsed; /* the target, if it was read already; else NULL */
+	struct str content_type;	  /* "" if none */
+	struct str accept;		  /* "" if none */
 	struct str body;
 };
 
