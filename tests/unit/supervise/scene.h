@@ -224,12 +224,13 @@ static inline int scene_tear_down(void **state)
 	struct supervise_reply reply;
 	struct supervise_request rq = {.verb = SUPERVISE_KILL_PARTITION, .partition = S("p0")};
 	int killed = supervise_call(s->socket, &rq, DEADLINE_MS, s->a, &reply, &e);
-	(void)supervisor_end(s, SIGKILL);
+	/* In order: so that a leak or a late failure of the supervisor shows. */
+	int status = supervisor_end(s, SIGTERM);
 	while (waitpid(-1, NULL, WNOHANG) > 0)
 		;
 	if (killed < 0)
 		(void)fprintf(stderr, "tear down: %s\n", e.text);
 	s->a = arena_free(s->a);
 	int removed = file_remove_tree(s->dir, &e);
-	return killed < 0 || removed < 0 ? -1 : 0;
+	return killed < 0 || removed < 0 || status != 0 ? -1 : 0;
 }
