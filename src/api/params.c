@@ -128,9 +128,8 @@ MUST static int fill(struct api_call *c, const struct release *r, struct str typ
 		return -1;
 	en->release_id = r->id;
 	en->type = arena_dup(en->arena, type);
-	int rc = store_release_manifest(c->tx, c->a, r->id, &text, e);
-	if (rc <= 0)
-		return rc < 0 ? -1 : err_fail(e, ERR_INTERNAL, "release without row");
+	if (store_release_manifest(c->tx, c->a, r->id, &text, e) < 0)
+		return -1;
 	if (profile_manifest_read(text, en->arena, &m, e) < 0)
 		return err_in(e, "release %" STR_F, STR_A(r->uri));
 	const struct spec_type *t = profile_manifest_type(&m, type);
