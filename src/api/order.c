@@ -62,7 +62,7 @@ MUST int order_release_or_opaque(struct api_call *c, struct str uri, const char 
 	return store_release_add(c->tx, out, S(""), e);
 }
 
-MUST int order_find(struct api_call *c, struct str name, struct str customer,
+MUST int order_lookup(struct api_call *c, struct str name, struct str customer,
 		    struct instance *out, struct err *e)
 {
 	struct instance *list = NULL;

@@ -19,7 +19,7 @@ MUST int order_release_or_opaque(struct api_call *c, struct str uri, const char 
  * An instance by guid, or a root by title (of `customer` if not ""; else ERR_CONFLICT where two
  * customers have one). ERR_NOT_FOUND.
  */
-MUST int order_find(struct api_call *c, struct str name, struct str customer,
+MUST int order_lookup(struct api_call *c, struct str name, struct str customer,
 		    struct instance *out, struct err *e);
 
 struct order {

@@ -168,7 +168,7 @@ MUST int v1_instance_get(struct api_call *c, struct err *e)
 {
 	const struct instance_query *q = c->query;
 	struct instance i;
-	if (order_find(c, c->params[0], q->customer, &i, e) < 0)
+	if (order_lookup(c, c->params[0], q->customer, &i, e) < 0)
 		return -1;
 	if (i.version == q->since) {
 		struct str topic = arena_fmt(c->a, "instance:%" STR_F, STR_A(i.guid));
@@ -182,7 +182,7 @@ MUST int v1_instance_get(struct api_call *c, struct err *e)
 MUST static int find(struct api_call *c, struct instance *i, struct err *e)
 {
 	const struct customer_query *q = c->query;
-	return order_find(c, c->params[0], q->customer, i, e);
+	return order_lookup(c, c->params[0], q->customer, i, e);
 }
 
 MUST static int answer_again(struct api_call *c, struct instance *i, struct err *e)

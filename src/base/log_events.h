@@ -28,6 +28,9 @@
 	X("agent.step.failed", "a step of a partition failed; it is tried again later", "read the text") \
 	X("agent.store.failed", "the node's database could not be written", "look at the disk") \
 	X("agent.supervisor.lost", "the supervisor does not answer", "it is started again; services keep running") \
+	X("master.chain.broken", "the audit chain does not fit together", "keep a copy of the database and find out who changed it") \
+	X("master.job.failed", "a job of the master failed; it is tried again", "read the text") \
+	X("master.ready", "the master listens at the address", "nothing") \
 	X("program.failed", "a program ended because of an error", "read the text; the exit code tells its kind") \
 	X("program.started", "a program began its work", "nothing") \
 	X("program.stopped", "a program ended as asked", "nothing") \
