@@ -105,6 +105,16 @@ static void leave(struct checked *k, struct entry *en)
 	(void)pthread_mutex_unlock(&k->lock);
 }
 
+/* What was published was checked then: a failure now is ours, not the caller's. */
+static int stored_is_bad(struct err *e, const char *what, struct str name)
+{
+	if (e->kind == ERR_INVALID) {
+		e->kind = ERR_CORRUPT;
+		e->field[0] = 0;
+	}
+	return err_in(e, "%s %" STR_F, what, STR_A(name));
+}
+
 MUST static int compile_type(const struct spec_type *t, struct entry *en, struct err *e)
 {
 	struct json *tree;
@@ -114,7 +124,7 @@ MUST static int compile_type(const struct spec_type *t, struct entry *en, struct
 		return 0;
 	if (json_parse(t->parameters_schema, en->arena, &tree, e) < 0 ||
 	    schema_compile(tree, &options, en->arena, &en->schema, e) < 0)
-		return err_in(e, "parameters' schema of type %" STR_F, STR_A(t->name));
+		return stored_is_bad(e, "parameters' schema of type", t->name);
 	return 0;
 }
 
@@ -131,7 +141,7 @@ MUST static int fill(struct api_call *c, const struct release *r, struct str typ
 	if (store_release_manifest(c->tx, c->a, r->id, &text, e) < 0)
 		return -1;
 	if (profile_manifest_read(text, en->arena, &m, e) < 0)
-		return err_in(e, "release %" STR_F, STR_A(r->uri));
+		return stored_is_bad(e, "release", r->uri);
 	const struct spec_type *t = profile_manifest_type(&m, type);
 	if (!t)
 		return err_field(e, "type", "release %" STR_F " has no type %" STR_F,
