@@ -33,6 +33,7 @@ struct launch_spec {
 typedef void launch_fn(void *user, int pid, int pidfd, const struct err *why);
 struct launch;
 
+/* Starts a launch; `spec` and `place` are only read during the call, `place`'s texts live on. */
 MUST int launch_start(struct ev *ev, const struct launch_place *place,
 		      const struct launch_spec *spec, launch_fn *fn, void *user,
 		      struct launch **out, struct err *e);

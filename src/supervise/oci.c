@@ -329,7 +329,7 @@ static int check_path(const char *path, const char *field, struct err *e)
 	return 0;
 }
 
-static int check(const struct oci_service *s, struct err *e)
+static int check_texts(const struct oci_service *s, struct err *e)
 {
 	if (!s->argv || !s->argv[0] || !s->argv[0][0])
 		return err_field(e, "argv", "is empty");
@@ -341,6 +341,11 @@ static int check(const struct oci_service *s, struct err *e)
 	for (const char *const *v = s->env; v && *v; v++)
 		if (**v == '=' || !strchr(*v, '='))
 			return err_field(e, "env", "\"%s\" is not NAME=value", *v);
+	return 0;
+}
+
+static int check_numbers(const struct oci_service *s, struct err *e)
+{
 	if (s->uid_base < OCI_UIDS || s->uid_base > UINT32_MAX - OCI_UIDS)
 		return err_field(e, "uid_base", "must leave the host's own users alone");
 	if (s->uid >= OCI_UIDS || s->gid >= OCI_UIDS)
@@ -353,7 +358,8 @@ static int check(const struct oci_service *s, struct err *e)
 MUST int oci_config(const struct oci_service *s, struct buf *out, struct err *e)
 {
 	struct arena *a CLEAN(arena_freep) = NULL;
-	if (check(s, e) < 0 || arena_new(CONFIG_ARENA, &a, e) < 0)
+	if (check_texts(s, e) < 0 || check_numbers(s, e) < 0 ||
+	    arena_new(CONFIG_ARENA, &a, e) < 0)
 		return -1;
 	struct maker m = {.a = a, .s = s};
 	struct json *config = make_config(&m);

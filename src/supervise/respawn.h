@@ -56,6 +56,7 @@ struct respawn_step {
 	int64_t after_ms;
 };
 
+/* Moves `r` by one input at the moment `mono_ms`; what is to be done now. */
 struct respawn_step respawn_feed(struct respawn *r, enum respawn_input input, int64_t mono_ms,
 				 const struct rng *rng);
 /* True if `to` may follow `from`; what respawn_feed holds itself to. */

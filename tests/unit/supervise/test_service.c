@@ -5,6 +5,8 @@
 #include <poll.h>
 #include <sys/inotify.h>
 
+#include "ev/child.h"
+
 static void a_service_runs_confined(void **state)
 {
 	struct scene *s = *state;
@@ -270,6 +272,161 @@ static void output_goes_to_the_log(void **state)
 	assert_string_equal(text.p, "out\nerr\nout\nerr\n");
 }
 
+static void limits_do_not_keep_a_service_from_starting(void **state)
+{
+	struct scene *s = *state;
+	struct err e = ERR_INIT;
+	supervisor_start(s, NULL);
+	struct oci_service o = {.rootfs = s->rootfs,
+				.home = s->home,
+				.argv = SHELL("exec sleep 1000"),
+				.uid_base = UID_BASE,
+				.memory_bytes = 64 << 20,
+				.cpu_milli = 500,
+				.pids = 50};
+	struct str dir = bundle(s, "limited", SHELL("true"));
+	must(oci_bundle_write(dir.p, &o, &e), &e);
+	struct supervise_spec spec = {.id = S("p0/limited"), .bundle = dir};
+	assert_true(is_alive(start(s, spec).pid));
+}
+
+static void must_ip(struct scene *s, const char *what, const char *name)
+{
+	struct err e = ERR_INIT;
+	struct ev_child_result r;
+	const char *argv[] = {"ip", "netns", what, name, NULL};
+	struct ev_child_spec spec = {.argv = argv, .output_max_bytes = 1000};
+	must(ev_child_wait(&spec, s->a, &r, &e), &e);
+	must(ev_child_check(&r, "ip netns", &e), &e);
+}
+
+/* The namespace is made after the supervisor has parted from the host's mounts. */
+static void a_service_runs_in_the_network_it_is_given(void **state)
+{
+	struct scene *s = *state;
+	struct err e = ERR_INIT;
+	supervisor_start(s, NULL);
+	const char *name = arena_cstr(s->a, arena_fmt(s->a, "hoctest%d", getpid()));
+	must_ip(s, "add", name);
+	struct stat ns;
+	struct str path = arena_fmt(s->a, "/run/netns/%s", name);
+	assert_int_equal(stat(path.p, &ns), 0);
+	struct oci_service o = {.rootfs = s->rootfs,
+				.home = s->home,
+				.argv = SHELL("exec ls -L -i /proc/self/ns/net"),
+				.uid_base = UID_BASE,
+				.joins_network = true};
+	struct str dir = bundle(s, "net", SHELL("true"));
+	must(oci_bundle_write(dir.p, &o, &e), &e);
+	struct supervise_run_spec run = {.partition = S("p0"),
+					 .bundle = dir,
+					 .netns = path,
+					 .timeout_ms = DEADLINE_MS,
+					 .output_max_bytes = 1000};
+	struct supervise_reply r =
+		ask(s, (struct supervise_request){.verb = SUPERVISE_RUN, .run = &run});
+	must_ip(s, "delete", name);
+	struct str want = arena_fmt(s->a, "%lu ", (unsigned long)ns.st_ino);
+	struct str got = str_trim(r.result->output);
+	if (!str_starts(got, want))
+		fail_msg("network %" STR_F ", not %" STR_F, STR_A(got), STR_A(want));
+	run.netns = S("/run/netns/there-is-none");
+	struct err no =
+		ask_in_vain(s, (struct supervise_request){.verb = SUPERVISE_RUN, .run = &run});
+	assert_int_equal(no.kind, ERR_IO);
+}
+
+/* ---- the asynchronous client ---- */
+
+struct friend
+{
+	struct scene *s;
+	struct ev *ev;
+	struct supervise_client *c;
+	int connected, disconnected, replies, events;
+	struct err last;
+};
+
+static void on_connected(void *user, const struct supervise_hello *hello)
+{
+	struct friend *f = user;
+	f->connected++;
+	assert_int_equal(hello->version, SUPERVISE_VERSION);
+	ev_stop(f->ev);
+}
+
+static void on_disconnected(void *user, const struct err *why UNUSED)
+{
+	struct friend *f = user;
+	f->disconnected++;
+	ev_stop(f->ev);
+}
+
+static void on_event(void *user, const struct supervise_event *event)
+{
+	struct friend *f = user;
+	f->events += event->kind == SUPERVISE_EVENT_STARTED;
+}
+
+static void on_reply(void *user, const struct supervise_reply *reply)
+{
+	struct friend *f = user;
+	f->replies++;
+	f->last = reply->error;
+	ev_stop(f->ev);
+}
+
+static void must_happen(struct friend *f, const int *what, int count)
+{
+	struct err e = ERR_INIT;
+	while (*what < count)
+		assert_int_equal(ev_run_for(f->ev, DEADLINE_MS, &e), 0);
+}
+
+static void a_client_connects_again_by_itself(void **state)
+{
+	struct scene *s = *state;
+	struct err e = ERR_INIT;
+	struct friend f = {.s = s};
+	struct supervise_client_handlers h = {.connected = on_connected,
+					      .disconnected = on_disconnected,
+					      .event = on_event,
+					      .user = &f};
+	struct supervise_spec spec = {.id = S("p0/web"),
+				      .bundle = bundle(s, "web", SHELL("exec sleep 1000"))};
+	struct supervise_run_spec run = {.partition = S("p0"),
+					 .bundle = bundle(s, "run", SHELL("exec sleep 1000")),
+					 .timeout_ms = DEADLINE_MS};
+	struct supervise_request start_it = {.verb = SUPERVISE_START, .service = &spec},
+				 run_it = {.verb = SUPERVISE_RUN, .run = &run};
+	must(ev_new(NULL, &f.ev, &e), &e);
+	must(supervise_client_new(f.ev, s->socket, &h, &f.c, &e), &e);
+	assert_int_equal(supervise_request(f.c, &start_it, 0, on_reply, &f, &e), -1);
+	assert_int_equal(e.kind, ERR_UNREACHABLE);
+	supervisor_start(s, NULL);
+	must_happen(&f, &f.connected, 1);
+	must(supervise_request(f.c, &start_it, 0, on_reply, &f, &e), &e);
+	must_happen(&f, &f.replies, 1);
+	assert_int_equal(f.last.kind, ERR_NONE);
+	assert_int_equal(f.events, 1);
+	/* Lost under way: told, and the connection comes back. */
+	must(supervise_request(f.c, &run_it, 0, on_reply, &f, &e), &e);
+	(void)supervisor_end(s, SIGKILL);
+	must_happen(&f, &f.disconnected, 1);
+	assert_int_equal(f.replies, 2);
+	assert_int_equal(f.last.kind, ERR_UNREACHABLE);
+	supervisor_start(s, NULL);
+	must_happen(&f, &f.connected, 2);
+	/* A supervisor that does not answer in time. */
+	assert_int_equal(kill(s->supervisor, SIGSTOP), 0);
+	must(supervise_request(f.c, &start_it, 50, on_reply, &f, &e), &e);
+	must_happen(&f, &f.replies, 3);
+	assert_int_equal(f.last.kind, ERR_TIMEOUT);
+	assert_int_equal(kill(s->supervisor, SIGCONT), 0);
+	supervise_client_free(f.c);
+	ev_free(f.ev);
+}
+
 static void the_host_is_described(void **state)
 {
 	struct scene *s = *state;
@@ -302,6 +459,9 @@ int main(int argc, char **argv)
 		T(killing_a_partition_leaves_no_process),
 		T(runs_are_bounded_in_time_and_output),
 		T(output_goes_to_the_log),
+		T(limits_do_not_keep_a_service_from_starting),
+		T(a_service_runs_in_the_network_it_is_given),
+		T(a_client_connects_again_by_itself),
 		T(the_host_is_described),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
