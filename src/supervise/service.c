@@ -559,6 +559,10 @@ static void start_or_restart(struct service *s)
 		service_feed(s, RESPAWN_WANT);
 	else
 		service_feed(s, RESPAWN_AGAIN);
+	if (!s->spec.standby)
+		service_drop_standby(s);
+	else if (s->r.state == SUPERVISE_UP && !s->standby)
+		ev_timer_again(s->standby_timer, STANDBY_AFTER_MS);
 }
 
 void service_act(struct service *s)

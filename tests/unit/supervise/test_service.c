@@ -6,6 +6,7 @@
 #include <sys/inotify.h>
 
 #include "ev/child.h"
+#include "supervise/proc.h"
 
 static void a_service_runs_confined(void **state)
 {
@@ -61,30 +62,79 @@ static void starting_again_changes_nothing_until_the_spec_does(void **state)
 	assert_true(is_alive(two.pid));
 }
 
+/* Kills the service; the pid of its successor. */
+static int64_t kill_and_await(struct scene *s, struct str id, int64_t pid)
+{
+	struct supervise_request kill_it = {
+		.verb = SUPERVISE_SIGNAL, .id = id, .signal = S("SIGKILL")};
+	struct supervise_event back = await(s, &kill_it, SUPERVISE_EVENT_RESPAWNED, id);
+	assert_true(is_alive(back.pid));
+	assert_int_not_equal(back.pid, pid);
+	struct supervise_status now = status_of(s, id);
+	assert_int_equal(now.state, SUPERVISE_UP);
+	assert_int_equal(now.pid, back.pid);
+	assert_int_equal(now.signal, SIGKILL);
+	return back.pid;
+}
+
 static void a_killed_service_is_back(void **state)
 {
 	struct scene *s = *state;
-	for (int standby = 0; standby < 2; standby++) {
-		if (!s->supervisor)
-			supervisor_start(s, NULL);
-		struct supervise_spec spec = {
-			.id = S("p0/web"),
-			.standby = standby,
-			.backoff_min_ms = 1,
-			.bundle = bundle(s, "web", SHELL("exec sleep 1000"))};
-		int64_t pid = start(s, spec).pid;
-		struct supervise_request kill_it = {
-			.verb = SUPERVISE_SIGNAL, .id = spec.id, .signal = S("SIGKILL")};
-		struct supervise_event back =
-			await(s, &kill_it, SUPERVISE_EVENT_RESPAWNED, spec.id);
-		assert_true(is_alive(back.pid));
-		assert_int_not_equal(back.pid, pid);
-		struct supervise_status now = status_of(s, spec.id);
-		assert_int_equal(now.state, SUPERVISE_UP);
-		assert_int_equal(now.pid, back.pid);
-		assert_int_equal(now.signal, SIGKILL);
-		assert_int_equal(now.respawns, 1);
+	supervisor_start(s, NULL);
+	struct supervise_spec spec = {.id = S("p0/web"),
+				      .bundle = bundle(s, "web", SHELL("exec sleep 1000"))};
+	(void)kill_and_await(s, spec.id, start(s, spec).pid);
+	assert_int_equal(status_of(s, spec.id).respawns, 1);
+}
+
+static int64_t processes_of(struct scene *s, struct str partition)
+{
+	return ask(s,
+		   (struct supervise_request){.verb = SUPERVISE_USAGE, .partition = partition})
+		.usage->processes;
+}
+
+/* Start time of a process made now. */
+static uint64_t ticks_now(void)
+{
+	uint64_t ticks = 0;
+	pid_t pid = fork();
+	if (pid == 0) {
+		(void)pause();
+		_exit(0);
 	}
+	assert_true(proc_start_ticks(pid, &ticks));
+	(void)kill(pid, SIGKILL);
+	(void)waitpid(pid, NULL, 0);
+	return ticks;
+}
+
+static void a_standby_takes_over(void **state)
+{
+	struct scene *s = *state;
+	supervisor_start(s, NULL);
+	struct supervise_spec spec = {.id = S("p0/web"),
+				      .bundle = bundle(s, "web", SHELL("exec sleep 1000"))};
+	int64_t pid = start(s, spec).pid;
+	spec.standby = true; /* asked for later: no restart */
+	assert_int_equal(start(s, spec).outcome, SUPERVISE_UNCHANGED);
+	for (int i = 0; i < 3; i++) {
+		/* crun itself comes and goes; then two stay: the service and its standby. */
+		int steady = 0;
+		while (steady < 50)
+			steady = processes_of(s, S("p0")) == 2 ? steady + 1 : 0;
+		uint64_t before = ticks_now(), made;
+		pid = kill_and_await(s, spec.id, pid);
+		assert_true(proc_start_ticks((int)pid, &made));
+		assert_true(made <= before);
+		spec.steady_ms = 1; /* the next respawn is at once as well */
+		(void)start(s, spec);
+	}
+	spec.standby = false;
+	(void)start(s, spec);
+	while (processes_of(s, S("p0")) != 1)
+		;
+	assert_true(is_alive(pid));
 }
 
 static void a_service_that_ends_at_once_backs_off(void **state)
@@ -452,6 +502,7 @@ int main(int argc, char **argv)
 		T(a_service_runs_confined),
 		T(starting_again_changes_nothing_until_the_spec_does),
 		T(a_killed_service_is_back),
+		T(a_standby_takes_over),
 		T(a_service_that_ends_at_once_backs_off),
 		T(what_cannot_run_says_why),
 		T(stopping_asks_first_and_kills_after),
