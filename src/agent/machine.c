@@ -58,8 +58,10 @@ MUST int machine_new(const struct machine_options *options, const struct machine
 	}
 	m->slots_n = options->partitions;
 	m->releases_n = options->releases_max;
-	for (size_t i = 0; i < m->slots_n; i++)
+	for (size_t i = 0; i < m->slots_n; i++) {
 		m->slots[i].facts.check_due_ms = PLAN_NEVER;
+		m->slots[i].nudged_due_ms = PLAN_NEVER;
+	}
 	*out = m;
 	return 0;
 }
@@ -112,10 +114,13 @@ static struct machine_wish copy_wish(struct arena *a, const struct machine_wish 
 	return w;
 }
 
+/* Cut between characters: it travels as JSON. */
 static void set_message(char *to, struct str message)
 {
-	(void)snprintf(to, MACHINE_MESSAGE_MAX, "%" STR_F,
-		       (int)MIN_OF(message.n, (size_t)MACHINE_MESSAGE_MAX - 1), message.p);
+	size_t n = MIN_OF(message.n, (size_t)MACHINE_MESSAGE_MAX - 1);
+	while (n && n < message.n && ((unsigned char)message.p[n] & 0xC0) == 0x80)
+		n--;
+	(void)snprintf(to, MACHINE_MESSAGE_MAX, "%" STR_F, (int)n, message.p);
 }
 
 static int set_connection(struct slot *s, struct str connection, struct err *e)
@@ -170,6 +175,8 @@ void machine_free_slot(struct machine *m, size_t slot)
 	s->is_connection_told = false;
 	s->message[0] = 0;
 	s->facts = (struct plan_partition){.check_due_ms = PLAN_NEVER};
+	s->nudged_due_ms = PLAN_NEVER;
+	s->report_token = 0; /* an answer that is still to come is nobody's */
 	machine_refresh_releases(m);
 	m->world->forget(m->world->user, slot, guid);
 	arena_free(old);
@@ -206,8 +213,8 @@ MUST int machine_release_slot(struct machine *m, struct str release, size_t *out
 	char *copy = mem_dup(release.p, release.n, e);
 	if (!copy)
 		return -1;
-	m->releases[empty] = (struct release_slot){
-		.release = copy, .facts = {.is_removed = true, .is_told = true}};
+	/* What an earlier run left on disk is not known: it counts as there until removed. */
+	m->releases[empty] = (struct release_slot){.release = copy, .facts = {.is_told = true}};
 	*out = empty;
 	return 0;
 }
@@ -223,9 +230,17 @@ MUST int machine_restore_release(struct machine *m, struct str release, struct e
 	return 0;
 }
 
-/* Which releases are on disk decides what partitions may do, and the reverse. */
 void machine_refresh_releases(struct machine *m)
 {
+	m->has_stale_releases = true;
+}
+
+/* Which releases are on disk decides what partitions may do, and the reverse. */
+static void refresh_releases(struct machine *m)
+{
+	if (!m->has_stale_releases)
+		return;
+	m->has_stale_releases = false;
 	for (size_t r = 0; r < m->releases_n; r++)
 		m->releases[r].facts.is_used = false;
 	for (size_t i = 0; i < m->slots_n; i++) {
@@ -251,6 +266,11 @@ static void start_step(struct machine *m, size_t i, enum plan_step_kind kind)
 		link_report_slot(m, i);
 		return;
 	}
+	if (kind == PLAN_APPLY) {
+		/* Even if it fails half way, services may run and the old version is gone. */
+		s->facts.is_running = true;
+		s->facts.applied_version = 0;
+	}
 	m->steps++;
 	m->world->step(m->world->user, i, kind, &s->wish);
 }
@@ -275,6 +295,10 @@ static void start_release_step(struct machine *m, size_t i, enum plan_release_ki
 	struct release_slot *r = &m->releases[i];
 	if (kind == PLAN_RELEASE_BUILD)
 		link_tell_building(m, i);
+	/* From its first moment a build leaves traces, and a removal leaves nothing to use. */
+	r->facts.is_removed = false;
+	r->facts.build = PLAN_BUILD_NONE;
+	machine_refresh_releases(m);
 	m->world->release_step(m->world->user, i, kind, str_from(r->release));
 }
 
@@ -301,10 +325,14 @@ void machine_plan(struct machine *m)
 		return;
 	m->is_planning = true;
 	int64_t now_ms = machine_now(m), wake_ms = link_plan(m, now_ms);
+	refresh_releases(m);
 	for (size_t i = 0; i < m->releases_n; i++)
 		wake_ms = MIN_OF(wake_ms, plan_release_slot(m, i, now_ms));
+	refresh_releases(m);
+	/* Where steps are scarce, each slot has its turn. */
+	m->first = (m->first + 1) % m->slots_n;
 	for (size_t i = 0; i < m->slots_n; i++)
-		wake_ms = MIN_OF(wake_ms, plan_slot(m, i, now_ms));
+		wake_ms = MIN_OF(wake_ms, plan_slot(m, (m->first + i) % m->slots_n, now_ms));
 	m->is_planning = false;
 	if (wake_ms != PLAN_NEVER)
 		m->world->wake_at(m->world->user, wake_ms);
@@ -329,6 +357,12 @@ void machine_tick(struct machine *m)
 	machine_plan(m);
 }
 
+bool machine_is_fulfilled(const struct plan_partition *f)
+{
+	return f->want == PLAN_STARTED && f->is_running && f->is_ready &&
+	       f->applied_version == f->version && f->tested_version == f->version;
+}
+
 /* Facts that belong to the wish under which the step began. */
 static void note_step(struct slot *s, enum plan_step_kind kind, const struct machine_result *r)
 {
@@ -341,7 +375,8 @@ static void note_step(struct slot *s, enum plan_step_kind kind, const struct mac
 		s->facts.tested_version = s->step_version;
 	bool sets_check = kind == PLAN_APPLY || kind == PLAN_TEST || kind == PLAN_CHECK;
 	if (sets_check)
-		s->facts.check_due_ms = r->check_due_ms;
+		s->facts.check_due_ms = MIN_OF(r->check_due_ms, s->nudged_due_ms);
+	s->nudged_due_ms = PLAN_NEVER;
 }
 
 void machine_step_done(struct machine *m, size_t slot, enum plan_step_kind kind,
@@ -360,6 +395,9 @@ void machine_step_done(struct machine *m, size_t slot, enum plan_step_kind kind,
 	note_step(s, kind, &r);
 	set_message(s->message, r.outcome == PLAN_OK ? S("") : r.message);
 	plan_partition_done(&s->facts, kind, r.outcome, machine_now(m), machine_jitter(m));
+	/* A check that could not be made is made again; it is no failure of the deployment. */
+	if (machine_is_fulfilled(&s->facts))
+		s->facts.failures = 0;
 	if (s->step_version != s->facts.version) {
 		/* What failed was another wish: the new one starts afresh. */
 		s->facts.failures = 0;
@@ -381,19 +419,31 @@ void machine_release_done(struct machine *m, size_t slot, enum plan_release_kind
 
 void machine_nudge(struct machine *m, size_t slot, bool is_running, int64_t check_due_ms)
 {
-	struct plan_partition *f = &m->slots[slot].facts;
-	if (!f->is_busy)
-		f->is_running = f->is_running && is_running;
+	struct slot *s = &m->slots[slot];
+	struct plan_partition *f = &s->facts;
+	/* It is applied again. Some of its services may still run: STOP has to look. */
+	if (!f->is_busy && !is_running)
+		f->applied_version = 0;
+	if (f->is_busy)
+		s->nudged_due_ms = MIN_OF(s->nudged_due_ms, check_due_ms);
 	f->check_due_ms = MIN_OF(f->check_due_ms, check_due_ms);
 	machine_plan(m);
 }
 
+/* The master was asked, everything it named was fetched, and it takes reports. */
+static bool is_link_settled(const struct link *l, int64_t now_ms)
+{
+	if (l->state == LINK_OFF)
+		return true;
+	bool is_idle = l->state == LINK_POLL || l->state == LINK_PAUSE;
+	return is_idle && l->is_linked && !l->failures && l->reports_after_ms <= now_ms;
+}
+
 bool machine_is_settled(const struct machine *m)
 {
-	if (m->steps || m->link.has_outbox ||
-	    (m->link.state != LINK_POLL && m->link.state != LINK_OFF))
-		return false;
 	int64_t now_ms = machine_now(m);
+	if (m->steps || m->link.has_outbox || !is_link_settled(&m->link, now_ms))
+		return false;
 	for (size_t i = 0; i < m->slots_n; i++) {
 		const struct plan_partition *f = &m->slots[i].facts;
 		struct plan_step next = plan_partition(f, now_ms);

@@ -19,12 +19,14 @@ struct slot {
 	uint64_t report_token;		   /* of the report under way, or 0 */
 	enum plan_told telling;		   /* what that report says */
 	int64_t step_version;		   /* of the wish when the present step began */
+	int64_t nudged_due_ms; /* a check was asked for while a step was under way */
 };
 
 struct release_slot {
 	char *release; /* NULL: empty */
 	struct plan_release facts;
 	uint64_t report_token;
+	bool is_telling_wanted; /* what was wanted when the report began */
 	char message[MACHINE_MESSAGE_MAX];
 };
 
@@ -32,7 +34,7 @@ struct release_slot {
  * The conversation, one thing at a time but for fetches:
  *
  *     OFF ─► FORMAT ─► NODE ─► POLL ─► SUPPLIES ─► LIST ─► FETCH ─► POLL …
- *                                └─ any failure ─► PAUSE ─► POLL
+ *                                └─ any failure ─► PAUSE ─► what was not yet done of these
  *
  * SUPPLIES and LIST are passed over if the poll says that nothing of theirs changed.
  */
@@ -64,6 +66,7 @@ struct link {
 	uint64_t last_token;
 	int64_t since, next_since; /* sequence known; sequence once all fetches are done */
 	bool is_linked;
+	bool has_formatted, has_told_node; /* this master knows the node */
 	bool wants_list, wants_supplies;
 	int64_t contact_at_ms, pause_until_ms, reports_after_ms;
 	unsigned failures, report_failures;
@@ -83,7 +86,8 @@ struct machine {
 	struct release_slot *releases;
 	struct link link;
 	int64_t poll_for_ms;
-	bool is_started, is_planning;
+	size_t first; /* slot that is looked at first: another one each time */
+	bool is_started, is_planning, has_stale_releases;
 };
 
 int64_t machine_now(const struct machine *m);
@@ -99,7 +103,10 @@ size_t machine_slot_named(const struct machine *m, struct str name);
 /* The slot of a release, taking an empty one if there is none; -1 if all are taken. */
 MUST int machine_release_slot(struct machine *m, struct str release, size_t *out,
 			      struct err *e);
+/* Wishes or releases changed: the next plan looks at which releases are used and ready. */
 void machine_refresh_releases(struct machine *m);
+/* All that a started wish asks for is so: nothing but reports and checks is left. */
+bool machine_is_fulfilled(const struct plan_partition *f);
 
 /* Begins what the link's state allows now; the moment of its next own action. */
 int64_t link_plan(struct machine *m, int64_t now_ms);

@@ -16,7 +16,9 @@
 enum {
 	CALL_TIMEOUT_MS = 20000,
 	POLL_SLACK_MS = 15000,
+	POLL_MAX_MS = 60000, /* the longest wait that a master grants */
 	PAUSE_MAX_MS = 30000,
+	PAUSE_EMPTY_MS = 1000, /* a master whose sequence is 0 never waits */
 	ANSWER_MEMORY = 16 << 20,
 };
 
@@ -71,7 +73,7 @@ static void send_poll(struct machine *m)
 {
 	char path[256];
 	bool is_first = !m->link.is_linked || m->link.since == 0;
-	int64_t wait_ms = is_first ? 0 : m->poll_for_ms;
+	int64_t wait_ms = is_first ? 0 : MIN_OF(m->poll_for_ms, (int64_t)POLL_MAX_MS);
 	(void)snprintf(path, sizeof path, "/v1/nodes/%s/changes?since=%lld&wait=%lld", m->node,
 		       (long long)m->link.since, (long long)wait_ms / 1000);
 	m->link.token = send_request(m, "GET", str_from(path), S(""), wait_ms + POLL_SLACK_MS);
@@ -89,11 +91,18 @@ static void pause_link(struct machine *m)
 {
 	struct link *l = &m->link;
 	l->failures++;
-	l->is_linked = false;
 	l->state = LINK_PAUSE;
 	int64_t pause =
 		MIN_OF(plan_backoff_ms(l->failures, machine_jitter(m)), (int64_t)PAUSE_MAX_MS);
 	l->pause_until_ms = machine_now(m) + pause;
+}
+
+/* Where the conversation goes on after a pause. */
+static enum link_state state_resumed(const struct link *l)
+{
+	if (!l->has_formatted)
+		return LINK_FORMAT;
+	return l->has_told_node ? LINK_POLL : LINK_NODE;
 }
 
 /* ---- fetching ------------------------------------------------------------------------------
@@ -153,11 +162,14 @@ static bool drive_fetches(struct machine *m)
 	return left == 0;
 }
 
+/* PLAN_NOTHING: no such state. */
 static enum plan_want want_of(struct str state)
 {
+	if (str_is(state, "started"))
+		return PLAN_STARTED;
 	if (str_is(state, "stopped"))
 		return PLAN_STOPPED;
-	return str_is(state, "destroyed") ? PLAN_DESTROYED : PLAN_STARTED;
+	return str_is(state, "destroyed") ? PLAN_DESTROYED : PLAN_NOTHING;
 }
 
 /* A number that changes whenever anything of the wish, or the master's timestamp, does. */
@@ -189,14 +201,23 @@ static struct str parameters_text(const struct json *parameters, struct arena *a
 	return packed.p ? packed : json_text(parameters, a);
 }
 
+/* The slot that an instance has here; slots_n: none. A shared instance shows its host's. */
+static size_t slot_of(const struct machine *m, const struct json *doc)
+{
+	struct str node = json_str_of(json_get(doc, S("computer_guid")), S(""));
+	if (json_bool_of(json_get(doc, S("shared")), false) || !str_is(node, m->node))
+		return m->slots_n;
+	return machine_slot_named(m,
+				  json_str_of(json_get(doc, S("compute_partition_id")), S("")));
+}
+
 static int read_instance(struct machine *m, struct fetch *f, struct str body, struct err *e)
 {
 	struct json *doc;
 	if (json_parse(body, f->memory, &doc, e) < 0)
 		return -1;
 	struct str none = S("");
-	f->slot = machine_slot_named(
-		m, json_str_of(json_get(doc, S("compute_partition_id")), none));
+	f->slot = slot_of(m, doc);
 	f->wish = (struct machine_wish){
 		.guid = json_str_of(json_get(doc, S("instance_guid")), none),
 		.title = json_str_of(json_get(doc, S("title")), none),
@@ -207,10 +228,47 @@ static int read_instance(struct machine *m, struct fetch *f, struct str body, st
 		.parameters = parameters_text(json_get(doc, S("parameters")), f->memory),
 		.version = json_i64_of(json_get(doc, S("processing_timestamp")), 0),
 	};
-	if (!str_is(f->wish.guid, f->guid) || !f->wish.release.n)
+	if (!str_is(f->wish.guid, f->guid) || !f->wish.release.n ||
+	    f->wish.want == PLAN_NOTHING)
 		return err_fail(e, ERR_CORRUPT, "the master's answer is not instance %s",
 				f->guid);
 	return arena_check(f->memory, e);
+}
+
+/*
+ * The master gave the partition of an instance to another one: the earlier was forgotten there.
+ * Nobody may find its files, so it is wiped before the other comes; until then the other is
+ * asked for again.
+ */
+static int make_way(struct machine *m, const struct fetch *f, struct err *e)
+{
+	struct slot *s = &m->slots[f->slot];
+	bool is_free = !s->wish.guid.n || str_eq(s->wish.guid, f->wish.guid);
+	bool is_in_step = s->facts.is_busy && !s->report_token;
+	if (is_free)
+		return 0;
+	if (!s->facts.has_traces && !is_in_step) {
+		machine_free_slot(m, f->slot);
+		return 0;
+	}
+	if (s->wish.want != PLAN_DESTROYED) {
+		s->wish.want = PLAN_DESTROYED;
+		s->wish.version ^= 1;
+		plan_partition_want(&s->facts, PLAN_DESTROYED, s->wish.version);
+	}
+	return err_fail(e, ERR_BUSY, "partition %s still holds instance %" STR_F, s->name,
+			STR_A(s->wish.guid));
+}
+
+/* The parameters of a shared instance as an object. */
+static struct json *parameters_of(const struct json *row, struct arena *a)
+{
+	struct json *parameters = json_get(row, S("parameters")), *unpacked = NULL;
+	struct str packed = json_str_of(json_get(parameters, S("_")), S(""));
+	struct err ignored = ERR_INIT;
+	if (!packed.n || json_parse(packed, a, &unpacked, &ignored) < 0)
+		return parameters;
+	return unpacked;
 }
 
 static int read_shared(struct machine *m, struct fetch *f, struct str body, struct err *e)
@@ -229,12 +287,12 @@ static int read_shared(struct machine *m, struct fetch *f, struct str body, stru
 			     json_str_of(json_get(row, S("title")), none));
 		json_set_str(f->memory, one, S("type"),
 			     json_str_of(json_get(row, S("software_type")), none));
-		json_set(f->memory, one, S("parameters"), json_get(row, S("parameters")));
+		json_set(f->memory, one, S("parameters"), parameters_of(row, f->memory));
 		json_add(f->memory, list, one);
 	}
 	f->wish.shared = json_text(list, f->memory);
 	f->wish.version = wish_version(&f->wish, f->wish.version);
-	if (arena_check(f->memory, e) < 0)
+	if (arena_check(f->memory, e) < 0 || make_way(m, f, e) < 0)
 		return -1;
 	return machine_set_wish(m, f->slot, &f->wish, e);
 }
@@ -288,6 +346,13 @@ static void fetch_answered(struct machine *m, struct fetch *f, int status, struc
 	/* An instance on a partition that is not here: nothing for us to do. */
 	f->is_done = f->slot == m->slots_n;
 	f->wants_shared = true;
+}
+
+static void take_fetch(struct machine *m, struct fetch *f, int status, struct str body)
+{
+	fetch_answered(m, f, status, body);
+	if (f->is_done)
+		f->memory = arena_free(f->memory);
 }
 
 /* ---- answers of the conversation -----------------------------------------------------------
@@ -407,6 +472,16 @@ static int read_answer(struct machine *m, struct str body, struct arena *a, stru
 	return 0;
 }
 
+/* A master that does not know the node (any more) is told of it anew, and asked for all. */
+static void refused(struct link *l, int status)
+{
+	l->is_linked = false;
+	if ((status != 403 && status != 404) || l->state == LINK_FORMAT)
+		return;
+	l->has_formatted = l->has_told_node = false;
+	l->since = 0;
+}
+
 static void link_answered(struct machine *m, int status, struct str body)
 {
 	struct link *l = &m->link;
@@ -418,19 +493,20 @@ static void link_answered(struct machine *m, int status, struct str body)
 	/* A master without our extras still gives work: it just knows less of the node. */
 	bool is_optional = l->state == LINK_NODE && (status == 404 || status == 405);
 	if (status / 100 != 2 && !is_optional) {
+		refused(l, status);
 		pause_link(m);
 		return;
 	}
 	if (arena_new(ANSWER_MEMORY, &a, &e) < 0 || read_answer(m, body, a, &e) < 0) {
 		log_err(LOG_WARN, "agent.link.answer", &e);
+		l->is_linked = false;
 		pause_link(m);
 		return;
 	}
 	l->contact_at_ms = machine_now(m);
-	if (l->state == LINK_POLL) {
-		l->failures = 0;
-		l->is_linked = true;
-	}
+	l->has_formatted = l->has_formatted || l->state == LINK_FORMAT;
+	l->has_told_node = l->has_told_node || l->state == LINK_NODE;
+	l->is_linked = l->is_linked || l->state == LINK_POLL;
 	l->state = state_after(l, l->state);
 }
 
@@ -445,7 +521,12 @@ static void finish_fetches(struct machine *m)
 		return;
 	}
 	l->since = l->next_since;
+	l->failures = 0;
 	l->state = LINK_POLL;
+	if (l->since == 0) {
+		l->state = LINK_PAUSE;
+		l->pause_until_ms = machine_now(m) + PAUSE_EMPTY_MS;
+	}
 }
 
 /* Sends the request that the state calls for, if none is under way. */
@@ -496,7 +577,7 @@ int64_t link_plan(struct machine *m, int64_t now_ms)
 {
 	struct link *l = &m->link;
 	if (l->state == LINK_PAUSE && now_ms >= l->pause_until_ms)
-		l->state = l->contact_at_ms ? LINK_POLL : LINK_FORMAT;
+		l->state = state_resumed(l);
 	if (l->state == LINK_FETCH && drive_fetches(m))
 		finish_fetches(m);
 	if (l->token == 0)
@@ -512,7 +593,7 @@ static enum plan_told what_to_tell(const struct plan_partition *f)
 {
 	switch (f->want) {
 	case PLAN_STARTED:
-		if (f->is_running && f->tested_version == f->version)
+		if (machine_is_fulfilled(f))
 			return PLAN_TOLD_STARTED;
 		break;
 	case PLAN_STOPPED:
@@ -584,6 +665,13 @@ static bool is_report_over(struct machine *m, int status, const char *what)
 	return false;
 }
 
+/* The master took it, or does not know the instance and wants nothing else of it. */
+static bool is_destruction_known(const struct slot *s, int status)
+{
+	bool is_unknown = status == 403 || status == 404 || status == 410;
+	return status / 100 == 2 || (is_unknown && s->facts.want == PLAN_DESTROYED);
+}
+
 static void report_answered(struct machine *m, size_t slot, int status)
 {
 	struct slot *s = &m->slots[slot];
@@ -597,7 +685,7 @@ static void report_answered(struct machine *m, size_t slot, int status)
 	}
 	s->facts.told = s->telling;
 	s->facts.told_version = s->step_version;
-	if (s->telling == PLAN_TOLD_DESTROYED)
+	if (s->telling == PLAN_TOLD_DESTROYED && is_destruction_known(s, status))
 		machine_free_slot(m, slot);
 }
 
@@ -610,6 +698,7 @@ void link_report_release(struct machine *m, size_t slot)
 {
 	struct release_slot *r = &m->releases[slot];
 	struct str node = str_from(m->node), release = str_from(r->release);
+	r->is_telling_wanted = r->facts.is_wanted;
 	if (r->facts.failures)
 		r->report_token = call_v0(m, "put.v0.software_installation_error",
 					  "software_release_uri", release, "computer_guid",
@@ -636,6 +725,9 @@ static void release_report_answered(struct machine *m, size_t slot, int status)
 	r->facts.is_busy = false;
 	if (!is_report_over(m, status, r->release))
 		return;
+	/* Something else is wanted now: that is still to be told. */
+	if (r->is_telling_wanted != r->facts.is_wanted)
+		return;
 	r->facts.is_told = true;
 	if (!r->facts.is_wanted && r->facts.is_removed) {
 		mem_free(r->release);
@@ -653,7 +745,7 @@ void machine_answer(struct machine *m, uint64_t token, int status, struct str bo
 	}
 	for (size_t i = 0; i < l->fetch_count; i++)
 		if (l->fetches[i].token == token)
-			fetch_answered(m, &l->fetches[i], status, body);
+			take_fetch(m, &l->fetches[i], status, body);
 	for (size_t i = 0; i < m->slots_n; i++)
 		if (m->slots[i].report_token == token)
 			report_answered(m, i, status);
