@@ -37,9 +37,15 @@ static void not_kept(struct check_result *r, const char *format, ...)
 	(void)vsnprintf(r->message, sizeof r->message, format, args);
 	va_end(args);
 	r->is_kept = false;
-	for (char *c = r->message; *c; c++)
-		if ((unsigned char)*c < ' ')
-			*c = ' ';
+	/* Output of commands is any bytes, and texts are cut anywhere: one clean line of UTF-8. */
+	struct str rest = str_from(r->message);
+	while (rest.n) {
+		size_t step = str_utf8_step(rest);
+		char *at = r->message + (rest.p - r->message);
+		if (step == 0 || (unsigned char)*at < ' ')
+			*at = step ? ' ' : '?';
+		rest = str_sub(rest, step ? step : 1, rest.n);
+	}
 }
 
 /* ---- tcp ----------------------------------------------------------------------------------- */
@@ -88,7 +94,10 @@ static void check_tcp(const char *host, int64_t port, int64_t timeout_ms,
 		return;
 	}
 	struct pollfd p = {.fd = fd, .events = POLLOUT};
-	int n = poll(&p, 1, (int)timeout_ms);
+	int64_t until_ms = clock_mono_ms(clock_system()) + timeout_ms, left_ms = timeout_ms;
+	int n;
+	while ((n = poll(&p, 1, (int)left_ms)) < 0 && errno == EINTR)
+		left_ms = MAX_OF(until_ms - clock_mono_ms(clock_system()), (int64_t)0);
 	if (n == 0)
 		not_kept(r, "%s port %lld: no answer within %lld ms", host, (long long)port,
 			 (long long)timeout_ms);

@@ -38,7 +38,10 @@ static int enter(int parent, const char *name, unsigned uid, struct err *e)
 	int fd = open_beneath(parent, name, O_RDONLY | O_DIRECTORY, 0);
 	if (fd < 0)
 		return err_os(e, errno, "open directory %s", name);
-	if (is_new && fchown(fd, uid, uid) < 0) {
+	/* One of root's was left by a crash between making and giving. */
+	struct stat st;
+	bool is_ours = is_new || (fstat(fd, &st) == 0 && st.st_uid == 0);
+	if (is_ours && fchown(fd, uid, uid) < 0) {
 		int os = errno;
 		file_closep(&fd);
 		return err_os(e, os, "give directory %s to its owner", name);
@@ -96,8 +99,10 @@ static int open_parent(const struct files_home *h, struct str path, bool is_made
 			return dir;
 		int next = is_made ? enter(dir, name, h->uid, e)
 				   : open_beneath(dir, name, O_RDONLY | O_DIRECTORY, 0);
-		bool is_missing = next < 0 && !is_made && errno == ENOENT;
 		int os = errno;
+		/* What a link or a file stands before is not beneath the home either. */
+		bool is_missing =
+			next < 0 && !is_made && (os == ENOENT || os == ELOOP || os == ENOTDIR);
 		file_closep(&dir);
 		if (is_missing)
 			return -2;
@@ -114,44 +119,58 @@ static int read_fd(int fd, size_t max_bytes, struct arena *a, struct str *out, s
 	struct buf b CLEAN(buf_fini) = BUF_INIT(max_bytes);
 	char chunk[8192];
 	ssize_t n;
-	while ((n = read(fd, chunk, sizeof chunk)) > 0 || (n < 0 && errno == EINTR))
+	while ((n = read(fd, chunk, sizeof chunk)) > 0 || (n < 0 && errno == EINTR)) {
 		if (n > 0)
 			buf_add(&b, str_of(chunk, (size_t)n));
+		/* A tenant's file may have no end. */
+		if (buf_check(&b, e) < 0)
+			return -1;
+	}
 	if (n < 0)
 		return err_os(e, errno, "read");
-	if (buf_check(&b, e) < 0)
-		return -1;
 	*out = arena_dup(a, buf_str(&b));
 	return arena_check(a, e);
 }
 
 /* A regular file of the directory; 1 if there is none or it is something else. */
 static int read_at(int dir, const char *name, size_t max_bytes, struct arena *a,
-		   struct str *out, unsigned *mode, struct err *e)
+		   struct str *out, struct stat *st, struct err *e)
 {
 	/* O_NONBLOCK: a FIFO in the tenant's directory must not hold us. */
 	int fd CLEAN(file_closep) = open_beneath(dir, name, O_RDONLY | O_NONBLOCK, 0);
-	struct stat st;
 	if (fd < 0)
 		return errno == ENOENT || errno == ELOOP || errno == ENXIO
 			       ? 1
 			       : err_os(e, errno, "open %s", name);
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+	if (fstat(fd, st) < 0 || !S_ISREG(st->st_mode))
 		return 1;
-	*mode = st.st_mode & 07777;
 	return read_fd(fd, max_bytes, a, out, e);
 }
 
-static bool is_same(int dir, const char *name, struct str text, unsigned mode)
+static bool is_same(int dir, const char *name, struct str text, unsigned mode, unsigned uid)
 {
 	struct arena *a CLEAN(arena_freep) = NULL;
 	struct err ignored = ERR_INIT;
 	struct str old;
-	unsigned old_mode = 0;
+	struct stat st;
 	if (arena_new(text.n + 65536, &a, &ignored) < 0)
 		return false;
-	int rc = read_at(dir, name, text.n, a, &old, &old_mode, &ignored);
-	return rc == 0 && str_eq(old, text) && old_mode == mode;
+	int rc = read_at(dir, name, text.n, a, &old, &st, &ignored);
+	return rc == 0 && str_eq(old, text) && (st.st_mode & 07777) == mode &&
+	       st.st_uid == uid && st.st_gid == uid;
+}
+
+/* Gives the fresh file its owner, mode and content, and its name. */
+static int finish_file(int dir, int fd, const char *tmp, const char *name, struct str text,
+		       unsigned mode, unsigned uid, struct err *e)
+{
+	if (fchown(fd, uid, uid) < 0 || fchmod(fd, (mode_t)mode) < 0)
+		return err_os(e, errno, "give %s to its owner", name);
+	if (file_write_fd(fd, text, e) < 0)
+		return -1;
+	if (renameat(dir, tmp, dir, name) < 0)
+		return err_os(e, errno, "put %s in place", name);
+	return 0;
 }
 
 static int write_at(int dir, const char *name, struct str text, unsigned mode, unsigned uid,
@@ -163,13 +182,10 @@ static int write_at(int dir, const char *name, struct str text, unsigned mode, u
 	int fd CLEAN(file_closep) = open_beneath(dir, tmp, O_WRONLY | O_CREAT | O_EXCL, 0600);
 	if (fd < 0)
 		return err_os(e, errno, "create %s", name);
-	if (fchown(fd, uid, uid) < 0 || fchmod(fd, (mode_t)mode) < 0)
-		return err_os(e, errno, "give %s to its owner", name);
-	if (file_write_fd(fd, text, e) < 0)
-		return -1;
-	if (renameat(dir, tmp, dir, name) < 0)
-		return err_os(e, errno, "put %s in place", name);
-	return 0;
+	int rc = finish_file(dir, fd, tmp, name, text, mode, uid, e);
+	if (rc < 0)
+		(void)unlinkat(dir, tmp, 0);
+	return rc;
 }
 
 MUST int files_put(const struct files_home *h, struct str path, struct str text, unsigned mode,
@@ -179,7 +195,7 @@ MUST int files_put(const struct files_home *h, struct str path, struct str text,
 	int dir CLEAN(file_closep) = open_parent(h, path, true, name, e);
 	if (dir < 0)
 		return -1;
-	if (is_same(dir, name, text, mode))
+	if (is_same(dir, name, text, mode, h->uid))
 		return 1;
 	return write_at(dir, name, text, mode, h->uid, e);
 }
@@ -201,11 +217,11 @@ MUST int files_read(const struct files_home *h, struct str path, size_t max_byte
 		    struct arena *a, struct str *out, struct err *e)
 {
 	char name[PATH_BYTES];
-	unsigned mode;
+	struct stat st;
 	int dir CLEAN(file_closep) = open_parent(h, path, false, name, e);
 	if (dir == -2)
 		return 1;
-	return dir < 0 ? -1 : read_at(dir, name, max_bytes, a, out, &mode, e);
+	return dir < 0 ? -1 : read_at(dir, name, max_bytes, a, out, &st, e);
 }
 
 /* ---- usage --------------------------------------------------------------------------------- */

@@ -5,11 +5,12 @@
  */
 #include "agent/meter.h"
 
+#include "base/dec.h"
 #include "base/log.h"
 #include "json/json.h"
 #include "supervise/client.h"
 
-enum { CALL_MS = 10000 };
+enum { CALL_MS = 10000, EVENT_SPAN_MAX_MS = 86400000 };
 
 static const struct ndb_reading *find(const struct ndb_reading *old, size_t count,
 				      struct str guid, const char *name)
@@ -40,7 +41,8 @@ struct span {
 static void add_event(const struct span *s, const char *metric, struct str quantity)
 {
 	char from[CLOCK_TEXT_SIZE], to[CLOCK_TEXT_SIZE];
-	clock_text(s->from_ms, from);
+	/* Counters of a long gap belong to its end: masters refuse events of more than a day. */
+	clock_text(MAX_OF(s->from_ms, s->now->at_ms - EVENT_SPAN_MAX_MS), from);
 	clock_text(s->now->at_ms, to);
 	struct json *o = json_object_new(s->a);
 	struct str id = arena_fmt(s->a, "%" STR_F ":%s:%lld", STR_A(s->now->guid), metric,
@@ -55,14 +57,13 @@ static void add_event(const struct span *s, const char *metric, struct str quant
 		(struct ndb_row){.kind = S("usage"), .body = json_text(o, s->a)};
 }
 
-/* value / 10^digits as text. */
+/* value / 10^digits as text. Products of two 63-bit numbers are wider than dec's 36 digits, but
+ * a span is bounded: 2^63 bytes × METER_SPAN_MAX_MS has 25. */
 static struct str decimal(struct arena *a, __int128 value, unsigned digits)
 {
-	int64_t scale = 1;
-	for (unsigned i = 0; i < digits; i++)
-		scale *= 10;
-	return arena_fmt(a, "%lld.%0*lld", (long long)(value / scale), (int)digits,
-			 (long long)(value % scale));
+	char text[DEC_TEXT_SIZE];
+	dec_text((struct dec){.coefficient = value, .scale = (uint8_t)digits}, text);
+	return arena_dup(a, str_from(text));
 }
 
 static void add_events(const struct span *s, const struct ndb_reading *old, size_t old_count)

@@ -75,7 +75,10 @@ static const struct db_sql WISH_SAVE = {
 	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (slot) DO UPDATE SET"
 	" guid = $2, title = $3, tree = $4, release = $5, type = $6, want = $7, parameters = "
 	"$8,"
-	" shared = $9, version = $10",
+	" shared = $9, version = $10,"
+	/* Another instance starts from nothing, even if the one before was not forgotten. */
+	" applied_version = CASE WHEN guid = $2 THEN applied_version ELSE 0 END,"
+	" connection = CASE WHEN guid = $2 THEN connection ELSE '' END",
 	"slot guid title tree release type want parameters shared version"};
 static const struct db_sql WISH_APPLIED = {
 	"wish_applied", "UPDATE wish SET applied_version = $2, connection = $3 WHERE slot = $1",
