@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * hoc: the one program. Joins the tables of verbs and holds those that start a room which the
+ * client does not know: the node, the supervisor, the master.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent/agent.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "cli/cmd.h"
+#include "cli/settings.h"
+#include "json/json.h"
+#include "master/master.h"
+#include "profile/build.h"
+#include "profile/eval.h"
+#include "supervise/supervise.h"
+
+static int set_log_level(const struct cli_call *c, struct err *e)
+{
+	static const char *const names[] = {"debug", "info", "warn", "error"};
+	const char *text = cli_value(c, "log-level");
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (strcmp(text, names[i]) == 0) {
+			log_set_level((enum log_level)i);
+			return 0;
+		}
+	return err_field(e, "log-level", "must be debug, info, warn or error");
+}
+
+#define LOG_LEVEL_OPTION \
+	{ \
+		.name = "log-level", .argument = "LEVEL", \
+		.help = "Least level that is logged: debug, info, warn, error.", \
+		.initial = "info" \
+	}
+
+/* ---- node ---------------------------------------------------------------------------------- */
+
+#define DIR_OPTION \
+	{ \
+		.name = "dir", .argument = "DIR", \
+		.help = "The node's directory; else $HOC_NODE, else the settings file." \
+	}
+
+static const struct cli_option format_options[] = {
+	DIR_OPTION,
+	{.name = "name", .argument = "NAME", .help = "Name of the node.", .is_required = true},
+	{.name = "partitions",
+	 .argument = "N",
+	 .help = "Partitions the node has.",
+	 .initial = "8"},
+	{.name = "uid-first",
+	 .argument = "UID",
+	 .help = "First user id of the ranges; 0 looks for a free one.",
+	 .initial = "0"},
+	{.name = "dry-run", .help = "Only say what would be."},
+	{.name = NULL},
+};
+
+static const struct cli_option dir_options[] = {DIR_OPTION, {.name = NULL}};
+
+#define RUN_OPTIONS \
+	DIR_OPTION, LOG_LEVEL_OPTION, \
+		{.name = "meter-seconds", \
+		 .argument = "N", \
+		 .help = "Seconds between readings of usage; 0: never.", \
+		 .initial = "60"}, \
+		{.name = "poll-seconds", \
+		 .argument = "N", \
+		 .help = "Length of a long poll of the master.", \
+		 .initial = "50"}, \
+	{ \
+		.name = "steps", .argument = "N", .help = "Partitions worked on at once.", \
+		.initial = "8" \
+	}
+
+static const struct cli_option run_options[] = {
+	RUN_OPTIONS,
+	{.name = "alone", .help = "Without a master: keep what was last known."},
+	{.name = NULL}};
+
+static const struct cli_option pass_options[] = {RUN_OPTIONS,
+						 {.name = "limit-seconds",
+						  .argument = "N",
+						  .help = "Give up after so long.",
+						  .initial = "600"},
+						 {.name = NULL}};
+
+static int node_dir(struct cli_call *c, const char **out, struct err *e)
+{
+	if (settings_node(cli_value(c, "dir"), c->arena, out, e) < 0)
+		return -1;
+	if (!*out)
+		return err_fail(e, ERR_USAGE, "which node? give --dir DIR, or set HOC_NODE");
+	return 0;
+}
+
+static void print_format(const struct cli_call *c, const struct agent_format_result *r)
+{
+	struct err e = ERR_INIT;
+	struct json *doc;
+	(void)fprintf(c->out, "%s: %lld partitions added, %lld kept, %lld removed\n",
+		      r->is_new ? "new node" : "node", (long long)r->added, (long long)r->kept,
+		      (long long)r->removed);
+	if (json_parse(r->text, c->arena, &doc, &e) < 0)
+		return;
+	const struct json *list = json_get(doc, S("partitions"));
+	for (size_t i = 0; i < json_count(list); i++) {
+		const struct json *p = json_at(list, i);
+		struct str none = S("");
+		(void)fprintf(c->out,
+			      "  %-6" STR_F "users %lld+65536  %-15" STR_F " %" STR_F "\n",
+			      STR_A(json_str_of(json_get(p, S("name")), none)),
+			      (long long)json_i64_of(json_get(p, S("uid_base")), 0),
+			      STR_A(json_str_of(json_get(p, S("ipv4")), none)),
+			      STR_A(json_str_of(json_get(p, S("ipv6")), none)));
+	}
+}
+
+static int do_format(struct cli_call *c, struct err *e)
+{
+	struct agent_format f = {.node = str_from(cli_value(c, "name")),
+				 .is_dry_run = cli_has(c, "dry-run")};
+	struct agent_format_result r;
+	if (node_dir(c, &f.dir, e) < 0 ||
+	    cli_i64(c, "partitions", 1, 4000, &f.partitions, e) < 0 ||
+	    cli_i64(c, "uid-first", 0, 2000000000, &f.uid_first, e) < 0 ||
+	    agent_format(&f, c->arena, &r, e) < 0)
+		return -1;
+	if (c->is_json)
+		(void)fprintf(c->out, "%" STR_F "\n", STR_A(r.text));
+	else
+		print_format(c, &r);
+	return 0;
+}
+
+static int do_unformat(struct cli_call *c, struct err *e)
+{
+	const char *dir;
+	if (node_dir(c, &dir, e) < 0)
+		return -1;
+	return agent_unformat(dir, e);
+}
+
+static int agent_options_of(struct cli_call *c, struct agent_options *o, struct err *e)
+{
+	*o = (struct agent_options){.master = c->master, .program = c->program};
+	if (node_dir(c, &o->dir, e) < 0 || set_log_level(c, e) < 0 ||
+	    cli_i64(c, "meter-seconds", 0, 900, &o->meter_seconds, e) < 0 ||
+	    cli_i64(c, "poll-seconds", 1, 60, &o->poll_seconds, e) < 0)
+		return -1;
+	return cli_i64(c, "steps", 1, 256, &o->steps, e);
+}
+
+static int do_node_run(struct cli_call *c, struct err *e)
+{
+	struct agent_options o;
+	if (agent_options_of(c, &o, e) < 0)
+		return -1;
+	if (cli_has(c, "alone"))
+		o.master = NULL;
+	return agent_run(&o, e);
+}
+
+/* Exit code 1: the pass went through and something did not reach what is wanted. */
+static int say_failed(const struct cli_call *c, int64_t failed)
+{
+	if (c->is_json)
+		(void)fprintf(c->out, "{\"failed\":%lld}\n", (long long)failed);
+	else
+		(void)fprintf(c->out, failed ? "%lld failed\n" : "settled\n",
+			      (long long)failed);
+	return failed > 0;
+}
+
+static int do_pass(struct cli_call *c, struct err *e)
+{
+	struct agent_options o;
+	int64_t seconds, failed;
+	if (agent_options_of(c, &o, e) < 0 ||
+	    cli_i64(c, "limit-seconds", 1, 86400, &seconds, e) < 0 ||
+	    agent_pass(&o, seconds * 1000, &failed, e) < 0)
+		return -1;
+	return say_failed(c, failed);
+}
+
+static int do_boot(struct cli_call *c, struct err *e)
+{
+	struct agent_options o;
+	int64_t seconds, failed;
+	if (agent_options_of(c, &o, e) < 0 ||
+	    cli_i64(c, "limit-seconds", 1, 86400, &seconds, e) < 0 ||
+	    agent_boot(&o, seconds * 1000, &failed, e) < 0)
+		return -1;
+	return say_failed(c, failed);
+}
+
+static void print_partition(const struct cli_call *c, const struct json *p)
+{
+	struct str none = S("");
+	size_t kept = 0;
+	const struct json *promises = json_get(p, S("promises"));
+	for (size_t i = 0; i < json_count(promises); i++)
+		kept += str_is(json_str_of(json_get(json_at(promises, i), S("state")), none),
+			       "kept");
+	char shown[40] = "";
+	if (json_count(promises))
+		(void)snprintf(shown, sizeof shown, "%zu of %zu kept", kept,
+			       json_count(promises));
+	(void)fprintf(c->out,
+		      "%-6" STR_F "%-11" STR_F "%-15" STR_F " %-20" STR_F " %-14s %" STR_F "\n",
+		      STR_A(json_str_of(json_get(p, S("partition")), none)),
+		      STR_A(json_str_of(json_get(p, S("now")), none)),
+		      STR_A(json_str_of(json_get(p, S("ipv4")), none)),
+		      STR_A(json_str_of(json_get(p, S("title")), none)), shown,
+		      STR_A(json_str_of(json_get(p, S("message")), none)));
+}
+
+static void print_release(const struct cli_call *c, const struct json *r)
+{
+	struct str none = S(""), release = json_str_of(json_get(r, S("release")), none);
+	struct str name = str_sub(release, 0, str_find(release, S("@sha256:")) + 16);
+	(void)fprintf(c->out, "%-42" STR_F "%" STR_F, STR_A(name),
+		      STR_A(json_str_of(json_get(r, S("state")), none)));
+	if (json_get(r, S("phase")))
+		(void)fprintf(c->out, ": %" STR_F " %lld of %lld",
+			      STR_A(json_str_of(json_get(r, S("phase")), none)),
+			      (long long)json_i64_of(json_get(r, S("done")), 0),
+			      (long long)json_i64_of(json_get(r, S("total")), 0));
+	(void)fprintf(c->out, "  %" STR_F "\n",
+		      STR_A(json_str_of(json_get(r, S("message")), none)));
+}
+
+static void print_status(const struct cli_call *c, const struct json *doc)
+{
+	const struct json *partitions = json_get(doc, S("partitions")),
+			  *releases = json_get(doc, S("releases"));
+	bool is_running = json_bool_of(json_get(doc, S("running")), false);
+	(void)fprintf(c->out, "node %" STR_F ": %s, %s, %lld waiting to be sent\n",
+		      STR_A(json_str_of(json_get(doc, S("node")), S("?"))),
+		      is_running ? "agent runs" : "no agent runs (what it last knew)",
+		      json_bool_of(json_get(doc, S("linked")), false) ? "master answers"
+								      : "no master",
+		      (long long)json_i64_of(json_get(doc, S("outbox")), 0));
+	for (size_t i = 0; i < json_count(releases); i++)
+		print_release(c, json_at(releases, i));
+	for (size_t i = 0; i < json_count(partitions); i++)
+		print_partition(c, json_at(partitions, i));
+}
+
+static int do_status(struct cli_call *c, struct err *e)
+{
+	const char *dir;
+	struct str text;
+	struct json *doc;
+	if (node_dir(c, &dir, e) < 0 || agent_status(dir, c->arena, &text, e) < 0 ||
+	    json_parse(text, c->arena, &doc, e) < 0)
+		return -1;
+	if (c->is_json)
+		(void)fprintf(c->out, "%" STR_F "\n", STR_A(text));
+	else
+		print_status(c, doc);
+	return 0;
+}
+
+/* ---- supervise ----------------------------------------------------------------------------- */
+
+static const struct cli_option supervise_options[] = {
+	{.name = "dir",
+	 .argument = "DIR",
+	 .help = "The node's directory.",
+	 .is_required = true},
+	{.name = "daemon", .help = "Return once it listens; it goes on in the background."},
+	LOG_LEVEL_OPTION,
+	{.name = NULL},
+};
+
+static void tell_ready(void *user)
+{
+	const int *fd = user;
+	ssize_t ignored UNUSED = write(*fd, "r", 1);
+	(void)close(*fd);
+}
+
+/* The child's end: a session of its own, the log as its output. */
+static int become_daemon(const char *dir, int ready_fd, struct err *e)
+{
+	char path[4200];
+	(void)snprintf(path, sizeof path, "%s/supervise/log", dir);
+	int log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600),
+	    null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (log < 0 || null < 0 || setsid() < 0 || dup2(null, 0) < 0 || dup2(log, 1) < 0 ||
+	    dup2(log, 2) < 0)
+		return err_os(e, errno, "become a daemon");
+	(void)fcntl(ready_fd, F_SETFD, FD_CLOEXEC);
+	return 0;
+}
+
+static int run_daemon(const struct supervise_options *o, int ready_fd, struct err *e)
+{
+	struct supervise_options mine = *o;
+	mine.ready = tell_ready;
+	mine.user = &ready_fd;
+	if (become_daemon(o->dir, ready_fd, e) < 0)
+		return -1;
+	if (supervise_run(&mine, e) == 0)
+		return 0;
+	log_err(LOG_ERROR, "program.failed", e, KV_C("program", "supervise"));
+	return -1;
+}
+
+/* Waits for the word of the child; its failure stands in its log. */
+static int await_daemon(const char *dir, int fd, struct err *e)
+{
+	char c;
+	ssize_t n;
+	while ((n = read(fd, &c, 1)) < 0 && errno == EINTR)
+		continue;
+	(void)close(fd);
+	if (n == 1)
+		return 0;
+	return err_fail(e, ERR_BROKEN, "the supervisor did not start: see %s/supervise/log",
+			dir);
+}
+
+static int do_supervise(struct cli_call *c, struct err *e)
+{
+	const char *dir;
+	int pair[2];
+	if (cli_path(c, "dir", &dir, e) < 0 || set_log_level(c, e) < 0)
+		return -1;
+	const char *const argv[] = {c->program, "supervise", "--dir", dir, NULL};
+	const struct supervise_options o = {.dir = dir, .argv = argv};
+	if (!cli_has(c, "daemon"))
+		return supervise_run(&o, e);
+	if (pipe2(pair, O_CLOEXEC) < 0)
+		return err_os(e, errno, "make a pipe");
+	pid_t pid = fork();
+	if (pid < 0)
+		return err_os(e, errno, "fork");
+	if (pid > 0) {
+		(void)close(pair[1]);
+		return await_daemon(dir, pair[0], e);
+	}
+	(void)close(pair[0]);
+	return run_daemon(&o, pair[1], e);
+}
+
+/* ---- master -------------------------------------------------------------------------------- */
+
+static const struct cli_option master_options[] = {
+	{.name = "data",
+	 .argument = "DIR",
+	 .help = "Directory of the master; an empty one is a fresh master.",
+	 .is_required = true},
+	{.name = "listen",
+	 .argument = "ADDR",
+	 .help = "Address and port; port 0 takes a free one, told in DIR/address.",
+	 .initial = "127.0.0.1:8000"},
+	{.name = "local",
+	 .help = "No login: whoever reaches the loopback address is the operator."},
+	{.name = "db",
+	 .argument = "URL",
+	 .help = "sqlite:PATH or postgresql://…; else DIR/master.db."},
+	LOG_LEVEL_OPTION,
+	{.name = NULL},
+};
+
+static int do_master(struct cli_call *c, struct err *e)
+{
+	struct master_options o = {
+		.listen = cli_value(c, "listen"),
+		.is_local = cli_has(c, "local"),
+		.db = cli_value(c, "db"),
+		.program = c->program,
+	};
+	if (cli_path(c, "data", &o.data, e) < 0 || set_log_level(c, e) < 0)
+		return -1;
+	return master_run(&o, e);
+}
+
+/* ---- the table ----------------------------------------------------------------------------- */
+
+static const struct cli_cmd daemons[] = {
+	{.name = "master run",
+	 .options = master_options,
+	 .fn = do_master,
+	 .help = "Run a master: orders, promises, usage, invoices.",
+	 .details = "Without TLS a master only listens on loopback, and only with --local.",
+	 .example = "hoc master run --data /var/lib/hoc/master --local"},
+	{.name = "node format",
+	 .options = format_options,
+	 .fn = do_format,
+	 .help = "Make a directory into a node: partitions, user ranges, addresses.",
+	 .details = "Idempotent. Names, ranges and addresses stay for ever; the number of "
+		    "partitions may grow, and shrink while those that go are free. Needs root.",
+	 .example = "hoc node format --dir /var/lib/hoc/node --name n1 --partitions 8"},
+	{.name = "node run",
+	 .options = run_options,
+	 .fn = do_node_run,
+	 .help = "Run the node's agent until it is told to stop; services go on without it.",
+	 .example = "hoc node run --dir /var/lib/hoc/node --master http://127.0.0.1:8000"},
+	{.name = "node pass",
+	 .options = pass_options,
+	 .fn = do_pass,
+	 .help = "Converge once and end: exit code 1 if something did not reach what is "
+		 "wanted."},
+	{.name = "node boot",
+	 .options = pass_options,
+	 .fn = do_boot,
+	 .help = "Bring back what the node last knew, without any master: for the boot of the "
+		 "host."},
+	{.name = "node status",
+	 .options = dir_options,
+	 .fn = do_status,
+	 .help = "Show partitions, releases and promises of the local node."},
+	{.name = "node unformat",
+	 .options = dir_options,
+	 .fn = do_unformat,
+	 .help = "Remove a node from this host: its services, network, files.",
+	 .details = "Everything in the node's directory is lost. The agent must be stopped "
+		    "first."},
+	{.name = "supervise",
+	 .options = supervise_options,
+	 .fn = do_supervise,
+	 .help = "Own the services of a node: started by the agent, outlives it."},
+};
+
+int main(int argc, char **argv)
+{
+	const struct cli_table tables[] = {cli_commands, {daemons, ARRAY_LEN(daemons)}};
+	if (argc == 2 && strcmp(argv[1], PROFILE_EVAL_VERB) == 0)
+		return profile_eval_child_main(0, 1);
+	if (argc == 3 && strcmp(argv[1], PROFILE_BUILD_VERB) == 0)
+		return profile_build_child_main(argv[2], 0, 1);
+	return cli_main(argc, argv, tables, ARRAY_LEN(tables));
+}
