@@ -151,6 +151,7 @@ static const struct json_field status_fields[] = {
 	JSON_I64(STATUS, exit_code, "exit_code", -1, 255, 0, "Of the last end."),
 	JSON_I64(STATUS, signal, "signal", 0, 128, 0, "Of the last end."),
 	JSON_BOOL(STATUS, adopted, "adopted", 0, "It survived an earlier supervisor."),
+	JSON_BOOL(STATUS, standby, "standby", JSON_OMIT_EMPTY, "A created container waits."),
 	JSON_STR(STATUS, message, "message", 0, ERR_TEXT_MAX, JSON_OMIT_EMPTY, "Why the last start failed."),
 };
 static const struct json_desc status_desc = {.name = "Status", .bytes = sizeof(STATUS), .fields = status_fields,

@@ -140,6 +140,7 @@ struct supervise_status {
 	int64_t exit_code;     /* of the last end; -1: by a signal or none yet */
 	int64_t signal;	       /* of the last end, or 0 */
 	bool adopted;	       /* survived an earlier supervisor */
+	bool standby;	       /* a created container waits for the next respawn */
 	struct str message;    /* why the last start failed, or empty */
 };
 

@@ -264,6 +264,7 @@ static int do_list(const struct asked *q, struct supervise_reply *out, struct er
 				.exit_code = s->exit_code,
 				.signal = s->signum,
 				.adopted = s->is_adopted,
+				.standby = s->standby && s->standby->pidfd >= 0,
 				.message = str_from(s->message),
 			};
 	return 0;
