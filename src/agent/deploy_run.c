@@ -4,6 +4,7 @@
  */
 #include "agent/deploy_impl.h"
 
+#include <poll.h>
 #include <signal.h>
 
 #include "base/fail.h"
@@ -14,6 +15,7 @@
 enum {
 	SETUP_TIMEOUT_MS = 600000,
 	CALL_TIMEOUT_MS = 20000,
+	REMOVE_TIMEOUT_MS = 3700000, /* the longest stop_seconds, and some */
 	OUTPUT_MAX = 16384,
 	TAIL_MAX = 300,
 };
@@ -202,11 +204,14 @@ static int await_before(const struct deploy *d, const struct part *p,
 		if (!is_listed(&s->after, before->name))
 			continue;
 		int64_t until_ms = clock_mono_ms(d->clock) + before->ready_seconds * 1000;
-		while (!check_is_ready(before, &place))
+		for (unsigned n = 1; !check_is_ready(before, &place); n++) {
 			if (clock_mono_ms(d->clock) > until_ms)
 				return err_fail(e, ERR_TIMEOUT,
 						"service %" STR_F " waits for %" STR_F,
 						STR_A(s->name), STR_A(before->name));
+			/* A refused connection is told at once: asking must not eat a processor. */
+			(void)poll(NULL, 0, (int)plan_probe_pause_ms(n));
+		}
 	}
 	return 0;
 }
@@ -237,7 +242,7 @@ static int remove_service(const struct deploy *d, const struct part *p, struct s
 	const struct supervise_request rq = {.verb = SUPERVISE_REMOVE,
 					     .id = service_id(p, name, a)};
 	struct supervise_reply reply;
-	return call(d, &rq, 0, a, &reply, e);
+	return call(d, &rq, REMOVE_TIMEOUT_MS, a, &reply, e);
 }
 
 static int put_promise_bundles(const struct part *p, const struct deploy_plan *plan,

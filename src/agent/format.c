@@ -2,10 +2,11 @@
 /*
  * Makes a directory into a node, once, and changes it later: name, ranges of users, addresses.
  *
- * Ranges: partition i has the 65,536 user ids from uid_first + i · 65,536 on. The first range is
- * looked for above 200,000, clear of every user in the host's passwd and of every range in
- * /etc/subuid, so that no account and no container tool shares one. No account is made: a range
- * needs none.
+ * Ranges: partition i has the 65,536 user ids from uid_first + i · 65,536 on. The search for the
+ * first range begins at a place that the node's name and directory choose among the 27,000 there
+ * are, so that two nodes of one host do not meet, and steps over every user of the host's passwd
+ * and every range in /etc/subuid, so that no account and no container tool shares one. No account
+ * is made: a range needs none.
  */
 #include <errno.h>
 #include <pwd.h>
@@ -18,11 +19,13 @@
 #include "json/json.h"
 #include "supervise/client.h"
 #include "supervise/supervise.h"
+#include "trust/hash.h"
 
 enum {
 	RANGE = 65536,
 	UID_LEAST = 200000,
-	UID_LAST = 2000000000,
+	UID_LAST = 2100000000,
+	UID_PLACES = 27000,
 	FORMAT_MEMORY = 64 << 20,
 	TAKEN_MAX = 4096,
 	SUBUID_MAX = 1 << 20
@@ -84,12 +87,16 @@ static bool step_over(const struct taken *t, int64_t count, int64_t *from)
 	return false;
 }
 
-static int find_range(int64_t count, struct arena *a, int64_t *out, struct err *e)
+static int find_range(struct str node_id, int64_t count, struct arena *a, int64_t *out,
+		      struct err *e)
 {
 	struct taken *t = ARENA_NEW(a, struct taken);
 	if (!t || list_taken(t, a, e) < 0)
 		return t ? -1 : arena_check(a, e);
-	int64_t from = (UID_LEAST + RANGE - 1) / RANGE * RANGE;
+	struct hash chosen = hash_of(node_id);
+	int64_t place =
+		(chosen.bytes[0] << 16 | chosen.bytes[1] << 8 | chosen.bytes[2]) % UID_PLACES;
+	int64_t from = ((UID_LEAST + RANGE - 1) / RANGE + place) * RANGE;
 	while (from + count < UID_LAST && step_over(t, count, &from))
 		continue;
 	if (from + count >= UID_LAST)
@@ -140,13 +147,13 @@ static int plan_new(const struct agent_format *f, struct arena *a, struct identi
 	size_t route_count;
 	/* Addresses are planned for the most that a node can have, so that it can grow. */
 	unsigned room = f->partitions > 200 ? NETNS_PARTITIONS_MAX : 200;
+	struct str node_id = arena_fmt(a, "%" STR_F ":%s", STR_A(f->node), f->dir);
 	id->node = arena_dup(a, f->node);
 	if (netns_routes(a, &routes, &route_count, e) < 0 ||
-	    netns_plan_make(arena_fmt(a, "%" STR_F ":%s", STR_A(f->node), f->dir), room, routes,
-			    route_count, &id->net, e) < 0)
+	    netns_plan_make(node_id, room, routes, route_count, &id->net, e) < 0)
 		return -1;
 	*uid_first = f->uid_first;
-	return f->uid_first ? 0 : find_range(f->partitions * RANGE, a, uid_first, e);
+	return f->uid_first ? 0 : find_range(node_id, f->partitions * RANGE, a, uid_first, e);
 }
 
 /* The partitions wanted: those there are, and new ones behind them. */
