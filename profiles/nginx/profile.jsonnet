@@ -36,6 +36,7 @@ hoc.profile {
       instance(i):: {
         local p = i.parameters,
         local ip = i.partition,
+        local title = hoc.html(p.title),
 
         files: {
           'etc/nginx.conf': {
@@ -72,22 +73,14 @@ hoc.profile {
             reload: 'none',
             mode: '0644',
             text: |||
-              <!DOCTYPE html>
-              <html lang="en">
-              <head>
-              <meta charset="utf-8">
-              <meta name="viewport" content="width=device-width, initial-scale=1">
-              <title>%(title)s</title>
-              </head>
-              <body>
-              <h1>%(title)s</h1>
-              %(text)s
-              </body>
-              </html>
-            ||| % {
-              title: hoc.html(p.title),
-              text: std.join('\n', ['<p>' + hoc.html(part) + '</p>' for part in hoc.paragraphs(p.text)]),
-            },
+                    <!DOCTYPE html>
+                    <html lang="en">
+                    <head>
+                    <meta charset="utf-8">
+                    <meta name="viewport" content="width=device-width, initial-scale=1">
+                  ||| + '<title>' + title + '</title>\n</head>\n<body>\n<h1>' + title + '</h1>\n'
+                  + std.join('', ['<p>' + hoc.html(part) + '</p>\n' for part in hoc.paragraphs(p.text)])
+                  + '</body>\n</html>\n',
           },
         },
 
@@ -102,12 +95,12 @@ hoc.profile {
 
         promises: {
           answers: hoc.promise.tcp(80),
-          shows_title: hoc.promise.http('http://%s/' % ip.ipv4, contains='<h1>%s</h1>' % hoc.html(p.title)),
+          shows_title: hoc.promise.http('http://' + ip.ipv4 + '/', contains='<h1>' + title + '</h1>'),
         },
 
         publish: {
-          url: 'http://%s/' % hoc.bracket(ip.ipv6),
-          url_ipv4: 'http://%s/' % ip.ipv4,
+          url: 'http://' + hoc.bracket(ip.ipv6) + '/',
+          url_ipv4: 'http://' + ip.ipv4 + '/',
         },
         ports: { http: { port: 80, protocol: 'tcp' } },
       },

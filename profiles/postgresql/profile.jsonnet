@@ -58,7 +58,8 @@ hoc.profile {
       instance(i):: {
         local p = i.parameters,
         local ip = i.partition,
-        local url(host) = 'postgresql://%s:%s@%s:5432/%s' % [p.user, i.secrets.password, hoc.bracket(host), p.database],
+        local url(host) =
+          'postgresql://' + p.user + ':' + i.secrets.password + '@' + hoc.bracket(host) + ':5432/' + p.database,
 
         files: {
           'etc/postgresql.conf': {
@@ -71,9 +72,9 @@ hoc.profile {
               port: 5432,
               unix_socket_directories: '/hoc/run',
               max_connections: p.max_connections,
-              shared_buffers: '%dMB' % std.max(16, std.floor(p.memory_mib / 4)),
-              effective_cache_size: '%dMB' % std.floor(p.memory_mib * 3 / 4),
-              maintenance_work_mem: '%dMB' % std.max(8, std.floor(p.memory_mib / 16)),
+              shared_buffers: std.max(16, std.floor(p.memory_mib / 4)) + 'MB',
+              effective_cache_size: std.floor(p.memory_mib * 3 / 4) + 'MB',
+              maintenance_work_mem: std.max(8, std.floor(p.memory_mib / 16)) + 'MB',
               dynamic_shared_memory_type: 'sysv',
               password_encryption: 'scram-sha-256',
               log_destination: 'stderr',
@@ -92,65 +93,61 @@ hoc.profile {
           },
           'etc/pg_ident.conf': { reload: 'signal', services: ['postgres'], text: 'hoc hoc postgres\n' },
           // Read by promises: the password stands on no command line.
-          'etc/pgpass': { reload: 'none', text: '*:*:*:*:%s\n' % i.secrets.password },
+          'etc/pgpass': { reload: 'none', text: '*:*:*:*:' + i.secrets.password + '\n' },
           'etc/superuser': { reload: 'none', text: i.secrets.superuser + '\n' },
           // A half made cluster is never taken for a whole one: it gets its name at the end.
           'etc/initdb.sh': {
             reload: 'none',
-            text: |||
+            text: hoc.fill(|||
               set -eu
-              if [ -d %(data)s ]; then exit 0; fi
-              rm -rf %(data)s.new
-              %(bin)sinitdb -D %(data)s.new -U postgres -E UTF8 --locale=C.UTF-8 \
+              if [ -d @data@ ]; then exit 0; fi
+              rm -rf @data@.new
+              @bin@initdb -D @data@.new -U postgres -E UTF8 --locale=C.UTF-8 \
                 --auth=scram-sha-256 --pwfile=/hoc/etc/superuser >/hoc/log/initdb.log 2>&1 || {
                 tail -n 5 /hoc/log/initdb.log >&2
                 exit 1
               }
-              mv %(data)s.new %(data)s
-              sync -f %(data)s
-            ||| % { data: data, bin: bin },
+              mv @data@.new @data@
+              sync -f @data@
+            |||, { data: data, bin: bin }),
           },
           // Who holds run/lock is the server, wherever its process is counted. Without a server the
           // statements are run by PostgreSQL's single-user mode.
           'etc/database.sh': {
             reload: 'none',
-            text: |||
+            text: hoc.fill(|||
               set -eu
               exec 9>/hoc/run/lock
               run() {
                 if flock -n 9; then
-                  rm -f %(data)s/postmaster.pid
-                  %(bin)spostgres --single -c config_file=/hoc/etc/postgresql.conf \
+                  rm -f @data@/postmaster.pid
+                  @bin@postgres --single -c config_file=/hoc/etc/postgresql.conf \
                     -c exit_on_error=true -c log_min_messages=fatal postgres
                 else
-                  %(bin)spsql -X -q -v ON_ERROR_STOP=1 -h /hoc/run -U postgres -d postgres
+                  @bin@psql -X -q -v ON_ERROR_STOP=1 -h /hoc/run -U postgres -d postgres
                 fi
               }
               found=$(run </hoc/etc/role.sql)
               case "$found" in
                 *database-is-there*) ;;
-                *) echo 'CREATE DATABASE "%(database)s" OWNER "%(user)s";' | run >/dev/null ;;
+                *) echo 'CREATE DATABASE "@database@" OWNER "@user@";' | run >/dev/null ;;
               esac
-            ||| % { bin: bin, data: data, database: p.database, user: p.user },
+            |||, { bin: bin, data: data, database: p.database, user: p.user }),
           },
           // One statement a line, as the single-user mode wants it.
           'etc/role.sql': {
             reload: 'none',
-            text: std.join('\n', [
-              ("DO $$BEGIN IF EXISTS (SELECT FROM pg_roles WHERE rolname = '%(user)s') "
-               + "THEN ALTER ROLE \"%(user)s\" LOGIN PASSWORD '%(password)s'; "
-               + "ELSE CREATE ROLE \"%(user)s\" LOGIN PASSWORD '%(password)s'; END IF; END$$;")
-              % { user: p.user, password: i.secrets.password },
-              "SELECT 'database-' || 'is-there' FROM pg_database WHERE datname = '%s';" % p.database,
-              '',
-            ]),
+            text: hoc.fill(|||
+              DO $$BEGIN IF EXISTS (SELECT FROM pg_roles WHERE rolname = '@user@') THEN ALTER ROLE "@user@" LOGIN PASSWORD '@password@'; ELSE CREATE ROLE "@user@" LOGIN PASSWORD '@password@'; END IF; END$$;
+              SELECT 'database-' || 'is-there' FROM pg_database WHERE datname = '@database@';
+            |||, { user: p.user, password: i.secrets.password, database: p.database }),
           },
         },
 
         setup: [
           { name: 'initdb', exec: ['/bin/sh', '/hoc/etc/initdb.sh'], once: true },
           {
-            name: 'database-%s-%s' % [p.user, p.database],
+            name: 'database-' + p.user + '-' + p.database,
             exec: ['/bin/sh', '/hoc/etc/database.sh'],
             once: true,
           },
@@ -179,8 +176,8 @@ hoc.profile {
           answers: hoc.promise.tcp(5432),
           queries: hoc.promise.exec([
             bin + 'psql',
-            'host=%s port=5432 dbname=%s user=%s passfile=/hoc/etc/pgpass connect_timeout=4'
-            % [ip.ipv4, p.database, p.user],
+            'host=' + ip.ipv4 + ' port=5432 dbname=' + p.database + ' user=' + p.user
+            + ' passfile=/hoc/etc/pgpass connect_timeout=4',
             '-X',
             '-q',
             '-c',

@@ -44,7 +44,7 @@ hoc.profile {
       instance(i):: {
         local p = i.parameters,
         local ip = i.partition,
-        local url(host) = 'redis://default:%s@%s:6379/0' % [i.secrets.password, hoc.bracket(host)],
+        local url(host) = 'redis://default:' + i.secrets.password + '@' + hoc.bracket(host) + ':6379/0',
 
         files: {
           'etc/redis.conf': hoc.keyValue({
@@ -55,7 +55,7 @@ hoc.profile {
             dir: '/hoc/var',
             appendonly: 'yes',
             appendfsync: p.fsync,
-            maxmemory: '%dmb' % p.memory_mib,
+            maxmemory: p.memory_mib + 'mb',
             'maxmemory-policy': p.eviction,
             loglevel: 'notice',
             logfile: '""',
