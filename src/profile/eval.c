@@ -25,7 +25,7 @@ enum { WARM_DEFAULT = 4, WARM_MAX = 64, CACHE_DEFAULT = 8 << 20, INPUT_ARENA_BYT
 struct warm {
 	int pid, fd;
 	char hash[PROFILE_HASH_SIZE];
-	int64_t idle_at_ms;
+	int64_t idle_at_ms; /* 0: it has answered nothing yet */
 };
 
 struct profile_eval {
@@ -311,9 +311,10 @@ static int ask_child(struct profile_eval *ev, struct warm *w, struct str questio
 	if (rc >= 0)
 		rc = receive_frame(w->fd, answer, until_ms, e);
 	if (rc == CHILD_DIED) {
+		bool is_fresh = w->idle_at_ms == 0;
 		int status = end_child(w, false);
-		return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? CHILD_DIED
-								     : explain_death(status, e);
+		bool is_orderly = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+		return is_orderly || !is_fresh ? CHILD_DIED : explain_death(status, e);
 	}
 	if (rc == 0 && answer->p[0] == '=') {
 		put_idle(ev, w);

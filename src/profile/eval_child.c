@@ -6,7 +6,8 @@
  * not pure, but every element is forced exactly once and in order, when the list is written
  * out.
  *
- * Limits are set before the first byte of the profile is read.
+ * Limits are set before the first byte of the profile is read. The natives have random names: a
+ * profile that could call `next` would read the question of another instance, with its secrets.
  */
 #include <libjsonnet.h>
 
@@ -18,6 +19,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "json/json.h"
 #include "profile/eval_impl.h"
@@ -176,7 +178,7 @@ on_answer(void *user, const struct JsonnetJsonValue *const *argv, int *success)
 	struct str text = str_from(jsonnet_json_extract_string(c->vm, argv[0]));
 	*success = 1;
 	if (text.n > PROFILE_EVAL_ANSWER_MAX) {
-		send_frame(c, '!', S("the result is larger than 4 MiB"));
+		send_frame(c, '!', S("the result is larger than 1 MiB"));
 		_exit(1);
 	}
 	send_frame(c, '=', text);
@@ -186,7 +188,7 @@ on_answer(void *user, const struct JsonnetJsonValue *const *argv, int *success)
 /* ---- the evaluation ---- */
 
 static const char driver[] =
-	"local next = std.native('next'), answer = std.native('answer');\n"
+	"local next = std.native('%1$s'), answer = std.native('%2$s');\n"
 	"local object(x, what) = if std.isObject(x) then '' + x\n"
 	"  else error what + ' must be an object, and is of type ' + std.type(x);\n"
 	"local type(q) = if std.isObject(profile) && std.objectHas(profile, 'types')\n"
@@ -195,7 +197,7 @@ static const char driver[] =
 	"local reply(q) = if q.op == 'manifest' then object(profile, 'the profile')\n"
 	"  else if q.op == 'warm' then (if std.isObject(profile) then '{}' else '{}')\n"
 	"  else object(type(q).instance(q.input), 'instance()');\n"
-	"[answer(reply(std.parseJson(next(i)))) for i in std.range(1, %d)]\n";
+	"[answer(reply(std.parseJson(next(i)))) for i in std.range(1, %3$d)]\n";
 
 /* Where in the profile: the first line of the stack trace that names a file of the bundle. */
 static struct str find_place(const struct child *c, struct str trace)
@@ -232,15 +234,19 @@ static void send_error(const struct child *c, struct str raw)
 static void evaluate(struct child *c)
 {
 	static const char *const one[] = {"i", NULL};
+	enum { SECRET_CHARACTERS = 40 };
+	char next[SECRET_CHARACTERS + 1], answer[SECRET_CHARACTERS + 1];
 	int failed = 0;
+	rng_text(rng_system(), next, SECRET_CHARACTERS);
+	rng_text(rng_system(), answer, SECRET_CHARACTERS);
 	c->vm = jsonnet_make();
 	jsonnet_max_stack(c->vm, STACK_MAX);
 	jsonnet_import_callback(c->vm, on_import, c);
-	jsonnet_native_callback(c->vm, "next", on_next, c, one);
-	jsonnet_native_callback(c->vm, "answer", on_answer, c, one);
+	jsonnet_native_callback(c->vm, next, on_next, c, one);
+	jsonnet_native_callback(c->vm, answer, on_answer, c, one);
 	struct buf text CLEAN(buf_fini) = BUF_INIT(4096);
 	buf_addf(&text, "local profile = import '%" STR_F "';\n", STR_A(c->b->entry));
-	buf_addf(&text, driver, EVAL_QUESTIONS_PER_CHILD);
+	buf_addf(&text, driver, next, answer, EVAL_QUESTIONS_PER_CHILD);
 	char *result = jsonnet_evaluate_snippet(c->vm, "evaluation", text.p, &failed);
 	if (failed)
 		send_error(c, str_from(result));

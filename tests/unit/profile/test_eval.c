@@ -179,6 +179,8 @@ static void a_bad_profile_is_an_error_with_its_place(void **state)
 		{"[1, 2]", "must be an object"},
 		{"'text'", "must be an object"},
 		{"null", "must be an object"},
+		{"{ a: std.native('next')('x') }", "profile.jsonnet:1:"},
+		{"{ a: std.native('answer')('{}') }", "profile.jsonnet:1:"},
 		{"function(x) x", "must be an object"},
 		{"{ a: function(x) x }", "function"},
 		{"local f(n) = if n == 0 then 0 else f(n - 1) tailstrict; { a: f(1e15) }",
@@ -187,9 +189,10 @@ static void a_bad_profile_is_an_error_with_its_place(void **state)
 		{"local d(s, n) = if n == 0 then s else d(s + s, n - 1) tailstrict; { a: "
 		 "d('0123456789', 29) }",
 		 "memory"},
-		{"local d(s, n) = if n == 0 then s else d(s + s, n - 1) tailstrict; { a: "
-		 "d('0123456789', 20) }",
-		 "larger than 4 MiB"},
+		{"local d(s, n) = if n == 0 then s else d(s + s, n - 1) tailstrict; local s = "
+		 "d('0123456789', 13);"
+		 "{ a: [s for i in std.range(1, 14)] }",
+		 "larger than 1 MiB"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct err e = ERR_INIT;
