@@ -177,6 +177,19 @@ static void mark_services(const struct spec_file *f, struct deploy_plan *plan)
 	}
 }
 
+/*
+ * Differs from what was applied last: also if an attempt that failed, or a crash, wrote it since
+ * and its services were not told.
+ */
+static bool is_news(const struct part *p, const struct spec_file *f)
+{
+	for (size_t i = 0; i < p->spec.file_count; i++)
+		if (str_eq(p->spec.files[i].path, f->path))
+			return !str_eq(p->spec.files[i].text, f->text) ||
+			       p->spec.files[i].mode != f->mode;
+	return p->memory != NULL;
+}
+
 /* Writes what differs, removes what the spec before had and this one has not. */
 static int put_files(const struct part *p, const struct files_home *home,
 		     struct deploy_plan *plan, struct err *e)
@@ -186,7 +199,7 @@ static int put_files(const struct part *p, const struct files_home *home,
 		int rc = files_put(home, f->path, f->text, f->mode, e);
 		if (rc < 0)
 			return err_in(e, "file %" STR_F, STR_A(f->path));
-		if (rc == 0)
+		if (rc == 0 || is_news(p, f))
 			mark_services(f, plan);
 		fail_point("agent.file.put");
 	}
@@ -222,9 +235,10 @@ MUST int deploy_apply(const struct deploy *d, struct part *p, const struct machi
 	    deploy_services(d, p, plan, a, e) < 0)
 		return -1;
 	/* Saved before it is taken: a crash in between applies again and finds all equal. */
-	if (save_spec(p, plan->spec_text, a, e) < 0)
-		return -1;
 	int64_t now_ms = clock_now_ms(d->clock);
+	if (part_withdraw(p, d->ndb, &plan->spec, now_ms, e) < 0 ||
+	    save_spec(p, plan->spec_text, a, e) < 0)
+		return -1;
 	if (part_take_spec(p, w, plan->spec_text, now_ms, e) < 0)
 		return -1;
 	*out_connection = connection_text(&plan->spec, a);

@@ -592,18 +592,15 @@ static int restore_wish(struct doer *d, const struct ndb_wish *w,
 			const struct supervise_reply *services, struct arena *a, struct err *e)
 {
 	struct part *p = &d->parts[w->slot];
+	/* Services count as running until stopped: some may, also of a wish that half failed. */
 	struct plan_partition facts = {
-		.has_traces = true, .is_net_up = true, .check_due_ms = 0};
+		.has_traces = true, .is_net_up = true, .is_running = true, .check_due_ms = 0};
 	struct err unread = ERR_INIT;
 	int rc = w->applied_version ? deploy_restore(&d->deploy, p, &w->wish, &unread) : 1;
 	if (rc < 0)
 		log_err(LOG_WARN, "agent.spec.unreadable", &unread, KV_C("partition", p->name));
-	if (rc == 0) {
+	if (rc == 0 && !misses_service(p, services))
 		facts.applied_version = w->applied_version;
-		facts.is_running = !misses_service(p, services);
-	}
-	/* Services of a wish that was being carried out count as running until stopped. */
-	facts.is_running = facts.is_running || w->wish.want == PLAN_STOPPED;
 	if (restore_release(d, w->wish.release, a, e) < 0)
 		return -1;
 	return machine_restore(d->machine, (size_t)w->slot, &w->wish, &facts, w->connection, e);

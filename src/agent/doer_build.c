@@ -172,8 +172,9 @@ static int find_bundle(struct build *b, struct arena *a, struct err *e)
 	int rc = file_read(path.p, PROFILE_BUNDLE_MAX_BYTES, a, &text, e);
 	if (rc < 0)
 		return -1;
-	if (rc == 0)
-		return keep_bundle(b, text, a, e);
+	if (rc == 0 && keep_bundle(b, text, a, e) == 0)
+		return 0;
+	err_clear(e); /* a kept bundle that was damaged is fetched again */
 	const char *hash = strrchr(b->dir, '/') + 1;
 	const struct http_request r = {.target = arena_fmt(a, "/v1/releases/%s/bundle", hash)};
 	struct http_response response;
@@ -250,6 +251,9 @@ void doer_release_step(void *user, size_t slot, enum plan_release_kind kind, str
 	b->is_removal = kind == PLAN_RELEASE_REMOVE;
 	d->builds[slot] = b;
 	int rc = b->error.kind == ERR_NONE ? 0 : -1;
+	/* Of a release that this node cannot even name nothing is here. */
+	if (rc < 0 && b->is_removal)
+		err_clear(&b->error);
 	if (rc == 0 && b->is_removal)
 		rc = crew_do(d->work, remove_work, remove_done, b, &b->error);
 	else if (rc == 0)

@@ -152,16 +152,22 @@ struct flush {
 	int64_t left;
 };
 
-/* Sends the rows of one kind; 0 if the master took them. */
-static int flush_kind(struct doer *d, const struct ndb_row *rows, size_t count,
-		      const char *kind, const char *path, const char *member, struct arena *a,
-		      struct err *e)
+/* What goes where. */
+struct parcel {
+	const char *kind, *path, *member;
+};
+
+enum { PARCEL_REFUSED = 1 };
+
+/* Sends the rows of one kind; 0 if the master took them, PARCEL_REFUSED if it never will. */
+static int send_parcel(struct doer *d, const struct parcel *k, const struct ndb_row *rows,
+		       size_t count, struct arena *a, struct err *e)
 {
 	struct buf b CLEAN(buf_fini) = BUF_INIT(8 << 20);
 	size_t n = 0;
-	buf_addf(&b, "{\"%s\":[", member);
+	buf_addf(&b, "{\"%s\":[", k->member);
 	for (size_t i = 0; i < count; i++) {
-		if (!str_is(rows[i].kind, kind))
+		if (!str_is(rows[i].kind, k->kind))
 			continue;
 		if (n++)
 			buf_add_c(&b, ',');
@@ -172,7 +178,7 @@ static int flush_kind(struct doer *d, const struct ndb_row *rows, size_t count,
 		return n == 0 ? 0 : -1;
 	const struct http_request r = {
 		.method = HTTP_POST,
-		.target = arena_fmt(a, "/v1/nodes/%s/%s", d->node, path),
+		.target = arena_fmt(a, "/v1/nodes/%s/%s", d->node, k->path),
 		.body = buf_str(&b),
 	};
 	struct http_response response;
@@ -181,16 +187,34 @@ static int flush_kind(struct doer *d, const struct ndb_row *rows, size_t count,
 	if (response.status / 100 == 2)
 		return 0;
 	(void)http_error_from_response(&response, e);
-	/* What the master calls invalid will not become valid: it is dropped, and said so. */
-	if (response.status == 400 || response.status == 413) {
-		log_err(LOG_ERROR, "agent.outbox.refused", e, KV_I("rows", (int64_t)n));
-		return 0;
+	return response.status == 400 || response.status == 413 ? PARCEL_REFUSED : -1;
+}
+
+/*
+ * What the master calls invalid will not become valid: it is dropped, and said so. But one bad
+ * row makes it refuse all, so they are sent one by one to find which.
+ */
+static int flush_kind(struct doer *d, const struct parcel *k, const struct ndb_row *rows,
+		      size_t count, struct arena *a, struct err *e)
+{
+	int rc = send_parcel(d, k, rows, count, a, e);
+	for (size_t i = 0; rc == PARCEL_REFUSED && i < count; i++) {
+		err_clear(e);
+		int one = send_parcel(d, k, &rows[i], 1, a, e);
+		if (one < 0)
+			return -1;
+		if (one == PARCEL_REFUSED)
+			log_err(LOG_ERROR, "agent.outbox.refused", e,
+				KV_S("row", rows[i].body));
 	}
-	return -1;
+	err_clear(e);
+	return rc < 0 ? -1 : 0;
 }
 
 static void flush_work(void *user)
 {
+	static const struct parcel promises = {"promise", "promises", "results"};
+	static const struct parcel usage = {"usage", "usage", "events"};
 	struct flush *f = user;
 	struct doer *d = f->doer;
 	struct arena *a CLEAN(arena_freep) = NULL;
@@ -199,8 +223,8 @@ static void flush_work(void *user)
 	size_t count;
 	if (arena_new(TALK_MEMORY, &a, &e) < 0 ||
 	    ndb_outbox_peek(d->ndb, FLUSH_ROWS, a, &rows, &count, &e) < 0 ||
-	    flush_kind(d, rows, count, "promise", "promises", "results", a, &e) < 0 ||
-	    flush_kind(d, rows, count, "usage", "usage", "events", a, &e) < 0 ||
+	    flush_kind(d, &promises, rows, count, a, &e) < 0 ||
+	    flush_kind(d, &usage, rows, count, a, &e) < 0 ||
 	    (count && ndb_outbox_drop(d->ndb, rows[count - 1].seq, &f->left, &e) < 0)) {
 		log_err(LOG_WARN, "agent.outbox.kept", &e);
 		return;

@@ -41,7 +41,10 @@ MUST int part_init(struct part *p, const char *node_dir, const struct ndb_partit
 	p->dir = mem_dup(dir, strlen(dir), e);
 	p->home = p->dir ? path_of(p->dir, "home", e) : NULL;
 	p->runs = p->home ? path_of(p->dir, "runs", e) : NULL;
-	return p->runs ? 0 : -1;
+	if (p->runs)
+		return 0;
+	part_fini(p);
+	return -1;
 }
 
 void part_drop_spec(struct part *p)
@@ -113,6 +116,42 @@ static void inherit(struct part_promise *to, const struct part *old)
 		*to = *from;
 		to->spec = spec;
 	}
+}
+
+/* Will a part with this spec make the promise? service-NAME counts for what list_promises adds. */
+static bool will_promise(const struct profile_spec *fresh, const struct part_promise *old,
+			 struct arena *a)
+{
+	struct str name = old->spec->name;
+	for (size_t i = 0; i < fresh->promise_count; i++)
+		if (str_eq(fresh->promises[i].name, name))
+			return true;
+	for (size_t i = 0; i < fresh->service_count; i++) {
+		const struct spec_promise *s = service_promise(fresh, &fresh->services[i], a);
+		if (s && str_eq(s->name, name))
+			return true;
+	}
+	return false;
+}
+
+MUST int part_withdraw(const struct part *p, struct ndb *n, const struct profile_spec *fresh,
+		       int64_t now_ms, struct err *e)
+{
+	struct arena *a CLEAN(arena_freep) = NULL;
+	if (arena_new(4 << 20, &a, e) < 0)
+		return -1;
+	struct ndb_result *gone = ARENA_ARRAY(a, struct ndb_result, p->promise_count);
+	size_t count = 0;
+	for (size_t i = 0; gone && i < p->promise_count; i++)
+		if (!will_promise(fresh, &p->promises[i], a))
+			gone[count++] = (struct ndb_result){
+				.instance = p->guid,
+				.name = p->promises[i].spec->name,
+				.state = S("withdrawn"),
+				.message = S(""),
+				.at_ms = now_ms,
+			};
+	return arena_check(a, e) < 0 ? -1 : ndb_results_add(n, gone, count, e);
 }
 
 MUST int part_take_spec(struct part *p, const struct machine_wish *w, struct str spec_text,
@@ -248,6 +287,7 @@ static void judge(struct part_promise *promise, const struct check_result *r, bo
 	promise->bad_in_row = r->is_kept ? 0 : promise->bad_in_row + 1;
 	promise->due_ms = r->at_ms + promise->spec->period_seconds * 1000;
 	if (r->is_kept) {
+		promise->is_repair_given = false;
 		move_to(promise, PART_KEPT, r->message, r->at_ms);
 		return;
 	}
@@ -285,7 +325,8 @@ static size_t ask(struct part *p, const struct check_place *place, bool is_test,
 		}
 		/* Tests that fail while a deployment settles are no news; their end is. */
 		bool is_patient = is_test && now_ms < p->probe_until_ms;
-		if (!asked[i]->is_told && (results[i].is_kept || !is_patient)) {
+		bool is_known = asked[i]->state != PART_UNKNOWN;
+		if (!asked[i]->is_told && is_known && (results[i].is_kept || !is_patient)) {
 			add_news(news, p, asked[i], asked[i]->since_ms, results[i].took_ms);
 			asked[i]->is_told = true;
 		}
@@ -318,25 +359,35 @@ MUST int part_check(struct part *p, struct ndb *n, const char *supervisor,
 	bool is_kept = true;
 	take_incidents(p, news, now_ms);
 	(void)ask(p, &place, is_test, cap, now_ms, news, &is_kept, message);
-	if (arena_check(a, e) < 0 || ndb_results_add(n, news->list, news->count, e) < 0)
+	if (arena_check(a, e) < 0 || ndb_results_add(n, news->list, news->count, e) < 0) {
+		/* Nobody heard of it: every promise says again how it stands. */
+		for (size_t i = 0; i < p->promise_count; i++)
+			p->promises[i].is_told = false;
 		return -1;
+	}
 	*out_kept = is_kept;
 	*out_due_ms = next_due(p);
 	return news->count > 0;
 }
 
+static bool wants_repair(const struct part_promise *promise)
+{
+	return promise->state == PART_BROKEN && promise->spec->repair_restart.n &&
+	       !promise->is_repair_given &&
+	       (int64_t)promise->bad_in_row >= MAX_OF(promise->spec->failures, (int64_t)1);
+}
+
 const char *part_repair(struct part *p)
 {
+	struct str service = S("");
 	for (size_t i = 0; i < p->promise_count; i++) {
 		struct part_promise *promise = &p->promises[i];
-		bool is_due = promise->state == PART_BROKEN &&
-			      promise->spec->repair_restart.n &&
-			      promise->bad_in_row ==
-				      (unsigned)MAX_OF(promise->spec->failures, (int64_t)1);
-		if (is_due) {
-			promise->bad_in_row++;
-			return promise->spec->repair_restart.p;
-		}
+		if (!wants_repair(promise))
+			continue;
+		if (!service.n)
+			service = promise->spec->repair_restart;
+		if (str_eq(service, promise->spec->repair_restart))
+			promise->is_repair_given = true;
 	}
-	return NULL;
+	return service.n ? service.p : NULL;
 }

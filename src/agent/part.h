@@ -24,6 +24,7 @@ struct part_promise {
 	unsigned bad_in_row;
 	int64_t since_ms, due_ms;
 	bool is_told; /* the present state stands in the outbox or was sent */
+	bool is_repair_given;
 	char message[CHECK_MESSAGE_SIZE];
 };
 
@@ -64,6 +65,12 @@ void part_fini(struct part *p);
  */
 MUST int part_take_spec(struct part *p, const struct machine_wish *w, struct str spec_text,
 			int64_t now_ms, struct err *e);
+/*
+ * Takes back, towards the master, the promises of the present spec that `fresh` has not. Before
+ * part_take_spec, so that a crash in between repeats it.
+ */
+MUST int part_withdraw(const struct part *p, struct ndb *n, const struct profile_spec *fresh,
+		       int64_t now_ms, struct err *e);
 void part_drop_spec(struct part *p);
 /* Where checks of this partition run; `supervisor` is the socket's path. */
 struct check_place part_place(const struct part *p, const char *supervisor);
@@ -77,5 +84,8 @@ void part_add_incident(struct part *p, struct str service, struct str message, i
 MUST int part_check(struct part *p, struct ndb *n, const char *supervisor,
 		    const struct clock *clock, bool is_test, unsigned cap, bool *out_kept,
 		    int64_t *out_due_ms, char *message, struct err *e);
-/* Broken promises that want a service restarted: its name, or NULL. Each is given once. */
+/*
+ * A broken promise that wants a service restarted: its name, or NULL. Each is given once until
+ * it was kept again, and a service once for all its promises.
+ */
 const char *part_repair(struct part *p);
