@@ -99,33 +99,40 @@ static bool skip_comment(struct scan *s)
 
 enum token { TOKEN_END, TOKEN_WORD, TOKEN_STRING, TOKEN_OTHER };
 
-static enum token next_token(struct scan *s, struct str *text)
+static bool is_quote(char c)
+{
+	return c == '"' || c == '\'';
+}
+
+/* White space and comments. */
+static void skip_nothing_said(struct scan *s)
 {
 	while (s->at < s->text.n) {
-		char c = peek(s, 0);
-		if (c == ' ' || c == '\t' || c == '\n' || c == '\r')
+		if (strchr(" \t\r\n", peek(s, 0)))
 			step(s, 1);
 		else if (!skip_comment(s))
-			break;
+			return;
 	}
-	char c = peek(s, 0);
+}
+
+static enum token next_token(struct scan *s, struct str *text)
+{
+	skip_nothing_said(s);
 	if (s->at >= s->text.n)
 		return TOKEN_END;
 	if (looks_at(s, "|||")) {
 		skip_block(s);
 		return TOKEN_OTHER;
 	}
-	if (c == '"' || c == '\'') {
-		skip_string(s, false, text);
-		return TOKEN_STRING;
-	}
-	if (c == '@' && (peek(s, 1) == '"' || peek(s, 1) == '\'')) {
+	bool is_verbatim = peek(s, 0) == '@' && is_quote(peek(s, 1));
+	if (is_verbatim)
 		step(s, 1);
-		skip_string(s, true, text);
+	if (is_quote(peek(s, 0))) {
+		skip_string(s, is_verbatim, text);
 		return TOKEN_STRING;
 	}
 	size_t from = s->at;
-	if (!is_word_char(c)) {
+	if (!is_word_char(peek(s, 0))) {
 		step(s, 1);
 		return TOKEN_OTHER;
 	}

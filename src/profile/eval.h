@@ -75,6 +75,7 @@ struct profile_eval_stats {
 	unsigned idle_children;
 	size_t cache_bytes;
 };
+/* Counts since the start, and what is held now. */
 struct profile_eval_stats profile_eval_stats(struct profile_eval *ev);
 
 /* The name of the hidden verb: `if (argc == 2 && strcmp(argv[1], PROFILE_EVAL_VERB) == 0)`. */

@@ -85,7 +85,7 @@ NORETURN static void child(const struct run *r, const struct launch *l, const in
 	(void)signal(SIGPIPE, SIG_DFL);
 	(void)setpgid(0, 0);
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	int null_fd = open("/dev/null", O_RDONLY);
+	int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (getppid() != parent || chdir(r->cwd ? r->cwd : "/") < 0 || dup2(null_fd, 0) < 0 ||
 	    dup2(ends[OUT], 1) < 0 || dup2(ends[ERRORS], 2) < 0 ||
 	    dup2(ends[STATUS], STATUS_FD) < 0)
