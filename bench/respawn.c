@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* rooms: supervise */
 /*
  * Our side of bench/respawn.py:
  *     respawn supervise DIR                  the supervisor of a node directory

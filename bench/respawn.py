@@ -1,51 +1,24 @@
-#!/usr/bin/python3
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Crash → respawn: SIGKILL of a service until its successor says so, beside supervisord and runit.
 
 The same program everywhere: busybox sh that writes a line into a FIFO and becomes `sleep`. Ours runs
 it in a container (namespaces, user range, seccomp, read-only root); the rivals only fork. All live at
 once; every round kills each in turn, once it has run for more than a second, since runit holds back
-what ended sooner. Needs root, and the Debian packages crun, supervisor, runit, busybox-static.
-
-    bench/respawn.py [ROUNDS]          prints a table; asserts nothing
+what ended sooner.
 """
 import json
 import os
 import select
 import shutil
 import socket
-import statistics
 import subprocess
-import sys
-import tempfile
 import time
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-OUT = os.path.join(ROOT, "out", "release")
-ROOMS = ["supervise", "json", "ev", "base"]
+import kit
+
 SCRIPT = "echo up > {fifo}; exec sleep 1000"
 AGE_SECONDS = 1.2
 DEADLINE_SECONDS = 20
-
-
-def build():
-    """bench/respawn.c against the release archives."""
-    archives = [f"out/release/lib{room}.a" for room in ROOMS]
-    subprocess.run(["make", "-s", "-C", ROOT, "F=release"] + archives, check=True)
-    libs = subprocess.run(["pkg-config", "--libs", "jansson", "libuv", "libpcre2-8"], check=True,
-                          stdout=subprocess.PIPE, text=True).stdout.split()
-    program = os.path.join(OUT, "bench-respawn")
-    subprocess.run(["gcc", "-std=gnu17", "-D_GNU_SOURCE", "-O2", "-Isrc", "-o", program,
-                    "bench/respawn.c"] + archives + libs + ["-lm", "-pthread"], check=True, cwd=ROOT)
-    return program
-
-
-def pss_kib(pids):
-    total = 0
-    for pid in pids:
-        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as f:
-            total += next(int(line.split()[1]) for line in f if line.startswith("Pss:"))
-    return total
 
 
 class Beat:
@@ -60,7 +33,7 @@ class Beat:
     def wait(self):
         ready, _, _ = select.select([self.fd], [], [], DEADLINE_SECONDS)
         if not ready:
-            raise SystemExit(f"nothing came up at {self.path}")
+            raise kit.Trouble(f"nothing came up at {self.path}")
         os.read(self.fd, 4096)
 
 
@@ -99,14 +72,11 @@ class Ours:
         self.lines.flush()
         reply = json.loads(self.lines.readline())
         if "error" in reply:
-            raise SystemExit(reply["error"]["text"])
+            raise kit.Trouble(reply["error"]["text"])
         return reply
 
     def pid(self):
         return self.ask({"verb": "list"})["services"][0]["pid"]
-
-    def supervisors(self):
-        return [self.process.pid]
 
     def stop(self):
         self.ask({"verb": "kill_partition", "partition": "p0"})
@@ -150,9 +120,6 @@ stderr_logfile=/dev/null
                              stdout=subprocess.PIPE, text=True, check=True).stdout
         return int(out)
 
-    def supervisors(self):
-        return [self.process.pid]
-
     def stop(self):
         self.process.terminate()
         self.process.wait()
@@ -176,9 +143,6 @@ class Runit:
     def pid(self):
         with open(os.path.join(self.dir, "web", "supervise", "pid"), encoding="ascii") as f:
             return int(f.read())
-
-    def supervisors(self):
-        return [self.process.pid]
 
     def stop(self):
         self.process.terminate()
@@ -208,33 +172,14 @@ def measure(rivals, rounds):
     return took
 
 
-def main():
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 20
-    if os.geteuid() != 0:
-        raise SystemExit("this benchmark needs root")
-    program = build()
-    base = tempfile.mkdtemp(prefix="bench-respawn-")
-    os.chmod(base, 0o755)
+def run(base, program, rounds):
+    """{name: milliseconds}, of `rounds` crashes each, by `program` (bench/respawn.c) and rivals."""
     rivals = []
     try:
         rootfs = make_rootfs(base)
         rivals += [Ours(base, program, rootfs, False), Ours(base, program, rootfs, True),
                    Supervisord(base, rootfs), Runit(base, rootfs)]
-        took = measure(rivals, rounds)
-        first = statistics.median(took["hoc"])
-        print(f"crash -> respawn, {rounds} rounds, milliseconds; memory: PSS of the supervisor")
-        print(f"{'':14} {'p50':>9} {'p99':>9} {'min':>9} {'ratio':>8} {'KiB':>8}")
-        for r in rivals:
-            t = sorted(took[r.name])
-            p50 = statistics.median(t)
-            p99 = t[min(len(t) - 1, int(len(t) * 0.99))]
-            print(f"{r.name:14} {p50:9.2f} {p99:9.2f} {t[0]:9.2f} {p50 / first:8.2f} "
-                  f"{pss_kib(r.supervisors()):8}")
+        return measure(rivals, rounds)
     finally:
         for r in rivals:
             r.stop()
-        shutil.rmtree(base)
-
-
-if __name__ == "__main__":
-    main()
