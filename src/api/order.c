@@ -63,7 +63,7 @@ MUST int order_release_or_opaque(struct api_call *c, struct str uri, const char 
 }
 
 MUST int order_lookup(struct api_call *c, struct str name, struct str customer,
-		    struct instance *out, struct err *e)
+		      struct instance *out, struct err *e)
 {
 	struct instance *list = NULL;
 	struct customer owner = {.id = 0};
@@ -256,7 +256,10 @@ MUST static int after_state(struct api_call *c, struct instance *i, struct err *
 		return -1;
 	if (!i->partition_id)
 		return 0;
-	return store_span_begin(c->tx, i->id, c->now_ms, i->want == INSTANCE_STARTED, e);
+	return store_span_end(c->tx, i->id, c->now_ms, e) < 0
+		       ? -1
+		       : store_span_begin(c->tx, i->id, c->now_ms, i->want == INSTANCE_STARTED,
+					  e);
 }
 
 /* Looks again for a place of one that waits, with what it is now. */

@@ -434,8 +434,6 @@ MUST int store_span_end(struct db_tx *tx, int64_t instance_id, int64_t now_ms, s
 MUST int store_span_begin(struct db_tx *tx, int64_t instance_id, int64_t now_ms,
 			  bool is_started, struct err *e)
 {
-	if (store_span_end(tx, instance_id, now_ms, e) < 0)
-		return -1;
 	struct db_stmt *q = db_prepare(tx, &sql_span_begin);
 	db_bind_i64(q, "instance", instance_id);
 	db_bind_i64(q, "now", now_ms);

@@ -64,7 +64,7 @@ MUST int store_instance_shared_add(struct db_tx *tx, int64_t host_id, int64_t de
 MUST int store_instance_free(struct db_tx *tx, struct instance *i, int64_t now_ms,
 			     struct err *e);
 
-/* A stretch of its life begins (the one before ends). */
+/* A stretch of its life begins; the caller ended the one before, if there was one. */
 MUST int store_span_begin(struct db_tx *tx, int64_t instance_id, int64_t now_ms,
 			  bool is_started, struct err *e);
 MUST int store_span_end(struct db_tx *tx, int64_t instance_id, int64_t now_ms, struct err *e);

@@ -254,7 +254,8 @@ void cloud_release(struct cloud *c, const char *name, const char *types)
 	const char *manifest = text(
 		c,
 		"{\"name\": \"%s\", \"title\": \"%s\", \"category\": \"web\", \"software\": "
-		"{\"debian\": {\"suite\": \"bookworm\", \"packages\": [\"nginx\"]}}, \"types\": "
+		"{\"debian\": {\"suite\": \"bookworm\", \"packages\": [\"nginx\"]}}, "
+		"\"types\": "
 		"%s}",
 		name, name, types);
 	struct release_job job = {
