@@ -161,6 +161,8 @@ static int start_service(const struct deploy *d, const struct part *p,
 		.log = arena_fmt(a, "%s/%" STR_F ".log", p->dir, STR_A(s->name)),
 		.stop_signal = str_from(signal_name(s->stop_signal, a)),
 		.stop_seconds = s->stop_seconds,
+		/* A container in waiting: a crash costs about a millisecond, not a start of crun. */
+		.standby = true,
 	};
 	const struct supervise_request rq = {.verb = SUPERVISE_START, .service = &service};
 	if (arena_check(a, e) < 0 ||
