@@ -170,13 +170,13 @@ scene: build ## the program from outside (SCENE_DB=sqlite|postgresql, T=pytest a
 crash: build ## killed at every failpoint, started again
 	@$(call pytest,tests/crash)
 
-# tests/fault, tests/sim, tests/fuzz, bench: one program a file; its "rooms:" comment says what it
-# is linked with.
+# tests/fault, tests/fuzz, bench: one program a file; its "rooms:" comment says what it is linked
+# with. tests/sim is one program.
 programs = $(patsubst $(1)/%.c,$(O)/$(notdir $(1))/%,$(wildcard $(1)/*.c))
 fault: $(call programs,tests/fault) ## every allocation fails once
 	@tools/run-programs $(call programs,tests/fault)
-sim: $(call programs,tests/sim) ## many nodes under a virtual clock (SEED)
-	@tools/run-programs $(call programs,tests/sim)
+sim: $(O)/sim ## many nodes under a virtual clock (out/dev/sim --seed N)
+	@tools/run-programs $(O)/sim
 
 FUZZ := $(patsubst tests/fuzz/%.c,out/fuzz/%,$(wildcard tests/fuzz/*.c))
 SECONDS ?= 60
@@ -214,8 +214,8 @@ help: ## this list
 rooms_of = $(shell sed -n 's,^/\* rooms: \(.*\) \*/.*,\1,p' $(1))
 $(O)/fault/%: $(O)/obj/tests/fault/%.o $$(call archives,$$(call rooms_of,tests/fault/$$*.c))
 	$(call link,$(call rooms_of,tests/fault/$*.c))
-$(O)/sim/%: $(O)/obj/tests/sim/%.o $$(call archives,$$(call rooms_of,tests/sim/$$*.c))
-	$(call link,$(call rooms_of,tests/sim/$*.c))
+$(O)/sim: $(patsubst %.c,$(O)/obj/%.o,$(wildcard tests/sim/*.c)) $(call archives,api agent)
+	$(call link,api agent)
 $(O)/bench/%: $(O)/obj/bench/%.o $$(call archives,$$(call rooms_of,bench/$$*.c))
 	$(call link,$(call rooms_of,bench/$*.c))
 $(filter $(O)/%,$(FUZZ)): $(O)/%: $(O)/obj/tests/fuzz/%.o $$(call archives,$$(call rooms_of,tests/fuzz/$$*.c))
