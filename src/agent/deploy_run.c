@@ -162,7 +162,7 @@ static int start_service(const struct deploy *d, const struct part *p,
 		.stop_signal = str_from(signal_name(s->stop_signal, a)),
 		.stop_seconds = s->stop_seconds,
 		/* A container in waiting: a crash costs about a millisecond, not a start of crun. */
-		.standby = true,
+		.standby = s->has_standby,
 	};
 	const struct supervise_request rq = {.verb = SUPERVISE_START, .service = &service};
 	if (arena_check(a, e) < 0 ||
@@ -329,9 +329,10 @@ static int remove_services(const struct deploy *d, struct part *p, struct arena 
 MUST int deploy_stop(const struct deploy *d, struct part *p, struct err *e)
 {
 	struct arena *a CLEAN(arena_freep) = NULL;
-	if (arena_new(8 << 20, &a, e) < 0)
+	if (arena_new(8 << 20, &a, e) < 0 || remove_services(d, p, a, e) < 0)
 		return -1;
-	return remove_services(d, p, a, e);
+	part_rest(p);
+	return 0;
 }
 
 MUST int deploy_wipe(const struct deploy *d, struct part *p, struct err *e)

@@ -47,6 +47,16 @@ MUST int part_init(struct part *p, const char *node_dir, const struct ndb_partit
 	return -1;
 }
 
+void part_rest(struct part *p)
+{
+	for (size_t i = 0; i < p->promise_count; i++) {
+		struct part_promise *promise = &p->promises[i];
+		promise->state = PART_UNKNOWN;
+		promise->bad_in_row = 0;
+		promise->is_told = promise->is_repair_given = false;
+	}
+}
+
 void part_drop_spec(struct part *p)
 {
 	p->memory = arena_free(p->memory);

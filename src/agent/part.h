@@ -71,6 +71,11 @@ MUST int part_take_spec(struct part *p, const struct machine_wish *w, struct str
  */
 MUST int part_withdraw(const struct part *p, struct ndb *n, const struct profile_spec *fresh,
 		       int64_t now_ms, struct err *e);
+/*
+ * The services were stopped: the master takes the promises for unknown from then on, so each
+ * is told again when they run again, even if it is found as it was.
+ */
+void part_rest(struct part *p);
 void part_drop_spec(struct part *p);
 /* Where checks of this partition run; `supervisor` is the socket's path. */
 struct check_place part_place(const struct part *p, const char *supervisor);

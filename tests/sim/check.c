@@ -21,7 +21,8 @@ struct check {
 
 static const struct db_sql sql_free = {
 	"sim_free",
-	"SELECT n.name FROM node n WHERE n.partitions_total <> (SELECT COUNT(*) FROM partition p"
+	"SELECT n.name FROM node n WHERE n.partitions_total <> (SELECT COUNT(*) FROM partition "
+	"p"
 	" WHERE p.node_id = n.id AND p.is_gone = 0) OR n.partitions_free <> (SELECT COUNT(*)"
 	" FROM partition p WHERE p.node_id = n.id AND p.is_gone = 0 AND p.instance_id IS NULL)"
 	" OR EXISTS (SELECT 1 FROM installation s WHERE s.node_id = n.id"
@@ -32,7 +33,8 @@ static const struct db_sql sql_owner = {
 	"SELECT p.name FROM partition p LEFT JOIN instance i ON i.id = p.instance_id"
 	" WHERE p.instance_id IS NOT NULL AND (i.id IS NULL OR i.is_live = 0"
 	" OR i.partition_id IS NULL OR i.partition_id <> p.id OR i.node_id <> p.node_id)"
-	" UNION ALL SELECT i.guid FROM instance i LEFT JOIN partition p ON p.id = i.partition_id"
+	" UNION ALL SELECT i.guid FROM instance i LEFT JOIN partition p ON p.id = "
+	"i.partition_id"
 	" WHERE i.is_live = 1 AND i.is_shared = 0 AND i.partition_id IS NOT NULL"
 	" AND (p.instance_id IS NULL OR p.instance_id <> i.id)",
 	""};
@@ -187,7 +189,8 @@ static int check_waiting(struct db_tx *tx, struct check *k, const struct row *r,
 	if (rc > 0)
 		sim_violate(k->sim, SIM_PLACED,
 			    "%" STR_F " of %" STR_F " waits, node %" STR_F " has room: %" STR_F,
-			    STR_A(r->guid), STR_A(r->release), STR_A(db_at_str(q, 0, k->memory)),
+			    STR_A(r->guid), STR_A(r->release),
+			    STR_A(db_at_str(q, 0, k->memory)),
 			    STR_A(str_sub(r->refusals, 0, 200)));
 	return rc < 0 ? -1 : 0;
 }
@@ -204,7 +207,8 @@ static const struct row *row_of(const struct row *rows, size_t n, const char *gu
 }
 
 static void check_holds(struct check *k, const struct row *rows, size_t n,
-			const struct sim_node *node, int slot, const char *guid, const char *what)
+			const struct sim_node *node, int slot, const char *guid,
+			const char *what)
 {
 	char name[8];
 	const struct row *r = row_of(rows, n, guid);
@@ -245,7 +249,7 @@ static const struct db_sql sql_supplies = {
 static int check_supplies(struct db_tx *tx, struct check *k, struct err *e)
 {
 	struct sim *s = k->sim;
-	bool *seen = ARENA_ARRAY(k->memory, bool, (size_t)s->options.nodes * SIM_RELEASES);
+	bool *seen = ARENA_ARRAY(k->memory, bool, (size_t)s->options.nodes *SIM_RELEASES);
 	struct db_stmt *q = db_prepare(tx, &sql_supplies);
 	int rc = 0;
 	while (seen && (rc = db_step(q, e)) > 0) {
@@ -375,7 +379,8 @@ static int check_usage(struct db_tx *tx, struct check *k, struct err *e)
 		if (!is_same) {
 			sim_violate(k->sim, SIM_USAGE,
 				    "made: %s %s %s; counted: %" STR_F " %" STR_F " %" STR_F,
-				    i < l->n ? l->rows[i].node : "", i < l->n ? l->rows[i].id : "",
+				    i < l->n ? l->rows[i].node : "",
+				    i < l->n ? l->rows[i].id : "",
 				    i < l->n ? l->rows[i].quantity : "nothing", STR_A(node),
 				    STR_A(id), STR_A(quantity));
 			return 0;
@@ -412,7 +417,8 @@ static int end(struct db_tx *tx, void *user, struct err *e)
 	if (check_supplies(tx, k, e) < 0 || check_usage(tx, k, e) < 0)
 		return -1;
 	if (store_event_verify(tx, INT64_MAX, &checked, &broken) < 0 || checked == 0)
-		sim_violate(k->sim, SIM_EVENTS, "%s (%" PRId64 " events)", broken.text, checked);
+		sim_violate(k->sim, SIM_EVENTS, "%s (%" PRId64 " events)", broken.text,
+			    checked);
 	return 0;
 }
 

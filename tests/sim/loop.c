@@ -45,8 +45,7 @@ static struct sim_event pop(struct sim *s)
 		size_t child = 2 * i + 1;
 		if (child >= s->queue_n)
 			break;
-		if (child + 1 < s->queue_n &&
-		    is_before(&s->queue[child + 1], &s->queue[child]))
+		if (child + 1 < s->queue_n && is_before(&s->queue[child + 1], &s->queue[child]))
 			child++;
 		if (!is_before(&s->queue[child], &last))
 			break;

@@ -138,8 +138,8 @@ static void print_stats(const struct sim *s, double seconds)
 	printf("seed %" PRIu64 "%s: %.1f virtual hours in %.1f s (%.0f node-hours/s), %" PRIu64
 	       " events, %" PRIu64 " requests (%" PRIu64 " lost, %" PRIu64 " doubled), %" PRIu64
 	       " orders, %" PRIu64 " operations\n",
-	       s->options.seed, s->options.has_master_restarts ? " (master restarts)" : "", hours,
-	       seconds, seconds > 0 ? hours * s->options.nodes / seconds : 0, t->events,
+	       s->options.seed, s->options.has_master_restarts ? " (master restarts)" : "",
+	       hours, seconds, seconds > 0 ? hours * s->options.nodes / seconds : 0, t->events,
 	       t->requests, t->lost, t->doubled, t->orders, t->operations);
 	printf("    %" PRIu64 " steps (%" PRIu64 " failed), %" PRIu64 " crashes, %" PRIu64
 	       " reboots, %" PRIu64 " cuts, %" PRIu64 " usage events, %" PRIu64

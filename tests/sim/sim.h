@@ -99,7 +99,7 @@ struct sim {
 	struct client *clients;
 	size_t client_n;
 	struct supplier *supplier;
-	size_t flights;	    /* requests under way */
+	size_t flights;			       /* requests under way */
 	size_t flights_max, master_parked_max; /* ever */
 	struct ledger *ledger;
 	struct sim_stats stats;

@@ -71,11 +71,12 @@ static void request(struct client *c, struct title *t, enum wanted to, int64_t s
 			       "{\"title\":\"%s\",\"customer\":\"%s\",\"state\":\"destroyed\"}",
 			       t->name, c->name);
 	else
-		(void)snprintf(c->body, sizeof c->body,
-			       "{\"title\":\"%s\",\"customer\":\"%s\",\"release\":\"%s\","
-			       "\"parameters\":{\"size\":%lld},\"where\":{%s},\"state\":\"%s\"}",
-			       t->name, c->name, releases[t->release], (long long)size,
-			       t->where, words[to]);
+		(void)snprintf(
+			c->body, sizeof c->body,
+			"{\"title\":\"%s\",\"customer\":\"%s\",\"release\":\"%s\","
+			"\"parameters\":{\"size\":%lld},\"where\":{%s},\"state\":\"%s\"}",
+			t->name, c->name, releases[t->release], (long long)size, t->where,
+			words[to]);
 	say(c);
 }
 
@@ -138,8 +139,7 @@ static void next(struct sim *s, void *object, uint64_t a UNUSED, uint64_t b UNUS
 	if (c->orders_left && (!may_change || sim_between(s, 0, 2) == 0)) {
 		order(c);
 	} else if (may_change) {
-		struct title *t =
-			&c->titles[sim_between(s, 0, (int64_t)c->title_n - 1)];
+		struct title *t = &c->titles[sim_between(s, 0, (int64_t)c->title_n - 1)];
 		if (t->is_unsure || t->wanted == WANTED_NOTHING) {
 			c->changes_left--;
 			think(c);
@@ -275,7 +275,8 @@ void clients_new(struct sim *s)
 		struct client *c = &s->clients[i];
 		*c = (struct client){.sim = s, .index = i};
 		(void)snprintf(c->name, sizeof c->name, "c%02u", i);
-		c->orders_left = s->options.orders / CLIENTS + (i < s->options.orders % CLIENTS);
+		c->orders_left =
+			s->options.orders / CLIENTS + (i < s->options.orders % CLIENTS);
 		c->orders_left = MIN_OF(c->orders_left, (unsigned)TITLES_MAX);
 		c->changes_left = 2 * c->orders_left;
 		think(c);

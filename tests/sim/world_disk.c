@@ -167,9 +167,8 @@ bool disk_meter(struct sim_node *n, size_t slot)
 	for (size_t i = 0; i < n->reading_n && old_count < METER_READINGS; i++) {
 		const struct reading *r = &n->readings[i];
 		if (strcmp(r->guid, h->spec_of) == 0)
-			old[old_count++] =
-				(struct ndb_reading){str_from(r->guid), str_from(r->name),
-						     r->value, r->at_ms};
+			old[old_count++] = (struct ndb_reading){
+				str_from(r->guid), str_from(r->name), r->value, r->at_ms};
 	}
 	SIM_TRY(s, meter_events(&now, old, old_count, a, rows, &row_count, keep, &keep_count,
 				&e_));
@@ -184,9 +183,9 @@ void disk_fini(struct sim_node *n)
 {
 	for (size_t i = 0; i < SIM_PARTITIONS; i++) {
 		struct home *h = &n->homes[i];
-		char *texts[] = {h->title,	h->tree,       h->release,	  h->type,
-				 h->parameters, h->shared,     h->connection,	  h->run_parameters,
-				 h->run_release};
+		char *texts[] = {h->title,	h->tree,	   h->release,
+				 h->type,	h->parameters,	   h->shared,
+				 h->connection, h->run_parameters, h->run_release};
 		for (size_t k = 0; k < ARRAY_LEN(texts); k++)
 			mem_free(texts[k]);
 	}

@@ -287,12 +287,13 @@ static int add_releases(struct db_tx *tx, void *user, struct err *e)
 	static const char *const names[SIM_RELEASES] = {"alpha", "beta", "gamma"};
 	char manifest[600];
 	for (unsigned i = 0; i < SIM_RELEASES; i++) {
-		(void)snprintf(manifest, sizeof manifest,
-			       "{\"name\":\"%s\",\"title\":\"%s\",\"category\":\"test\","
-			       "\"software\":{\"debian\":{\"suite\":\"bookworm\",\"packages\":["
-			       "\"hello\"]}},\"types\":{\"default\":{\"parameters\":{\"type\":"
-			       "\"object\",\"properties\":{\"size\":{\"type\":\"integer\"}}}}}}",
-			       names[i], names[i]);
+		(void)snprintf(
+			manifest, sizeof manifest,
+			"{\"name\":\"%s\",\"title\":\"%s\",\"category\":\"test\","
+			"\"software\":{\"debian\":{\"suite\":\"bookworm\",\"packages\":["
+			"\"hello\"]}},\"types\":{\"default\":{\"parameters\":{\"type\":"
+			"\"object\",\"properties\":{\"size\":{\"type\":\"integer\"}}}}}}",
+			names[i], names[i]);
 		struct release r = {
 			.uri = str_from(uris[i]),
 			.name = str_from(names[i]),

@@ -72,8 +72,7 @@ static void check_apply(struct sim_node *n, const struct step *st)
 		for (size_t k = 0; k < SIM_PARTITIONS; k++)
 			if (str_is(st->wish.guid, s->nodes[i].homes[k].files_of) &&
 			    (&s->nodes[i] != n || k != st->slot))
-				sim_violate(s, SIM_OWNER,
-					    "%s on %s p%zu and %s p%zu",
+				sim_violate(s, SIM_OWNER, "%s on %s p%zu and %s p%zu",
 					    s->nodes[i].homes[k].files_of, s->nodes[i].name, k,
 					    n->name, st->slot);
 }
@@ -164,6 +163,7 @@ static bool end_effects(struct sim_node *n, struct step *st, struct machine_resu
 		return check_promise(n, st, r);
 	case PLAN_STOP:
 		h->is_running = false;
+		h->promise = -1;
 		return false;
 	case PLAN_WIPE: {
 		bool has_news = h->spec_of[0] && disk_meter(n, st->slot);
@@ -243,7 +243,8 @@ static void do_step(void *user, size_t slot, enum plan_step_kind kind,
 	SIM_TRY(s, arena_new(2 << 20, &a, &e_));
 	struct step *st = ARENA_NEW(a, struct step);
 	ASSERT(st);
-	*st = (struct step){.node = n, .life = n->life, .slot = slot, .kind = kind, .memory = a};
+	*st = (struct step){
+		.node = n, .life = n->life, .slot = slot, .kind = kind, .memory = a};
 	copy_wish(st, wish);
 	if (n->steps[slot])
 		sim_violate(s, SIM_STEPS, "%s p%zu: two steps at once", n->name, slot);
@@ -300,8 +301,12 @@ static void do_release_step(void *user, size_t slot, enum plan_release_kind kind
 	struct build *b = MEM_NEW(struct build, &e);
 	if (!b)
 		sim_die(s, "build", &e);
-	*b = (struct build){n, n->life, slot, release_index(release),
-			    kind == PLAN_RELEASE_REMOVE, sim_chance(s, BUILD_FAILS)};
+	*b = (struct build){n,
+			    n->life,
+			    slot,
+			    release_index(release),
+			    kind == PLAN_RELEASE_REMOVE,
+			    sim_chance(s, BUILD_FAILS)};
 	ASSERT(b->release >= 0);
 	/* What is built already is found at once. */
 	bool is_quick = b->is_removal || n->has_release[b->release];
@@ -469,12 +474,12 @@ static void restore_home(struct sim_node *n, size_t slot)
 {
 	struct home *h = &n->homes[slot];
 	struct sim *s = n->sim;
-	bool has_spec = h->applied_version && h->spec_of[0];
+	bool is_whole = h->spec_of[0] && h->is_running;
 	struct plan_partition facts = {
 		.has_traces = true,
 		.is_net_up = true,
-		.applied_version = has_spec ? h->applied_version : 0,
-		.is_running = (has_spec && h->is_running) || h->want == PLAN_STOPPED,
+		.is_running = true,
+		.applied_version = is_whole ? h->applied_version : 0,
 	};
 	const struct machine_wish w = {
 		.guid = str_from(h->guid),
@@ -499,7 +504,8 @@ static struct str format_body(const struct sim_node *n, struct buf *b)
 	buf_addf(b, "{\"computer_guid\":\"%s\",\"compute_partition_list\":[", n->name);
 	for (unsigned i = 0; i < SIM_PARTITIONS; i++)
 		buf_addf(b,
-			 "%s{\"partition_id\":\"p%u\",\"ip_list\":[{\"ip-address\":\"10.%u.0.%u\","
+			 "%s{\"partition_id\":\"p%u\",\"ip_list\":[{\"ip-address\":\"10.%u.0.%"
+			 "u\","
 			 "\"network-interface\":\"hoc0\",\"netmask\":\"255.255.255.255\"}]}",
 			 i ? "," : "", i, n->index, i + 1);
 	buf_add(b, S("]}"));
@@ -508,9 +514,10 @@ static struct str format_body(const struct sim_node *n, struct buf *b)
 
 static struct str node_body(const struct sim_node *n, char *text, size_t size)
 {
-	(void)snprintf(text, size,
-		       "{\"title\":\"%s\",\"region\":\"r%u\",\"capabilities\":{\"hoc\":\"yes\"}}",
-		       n->name, n->index % 4);
+	(void)snprintf(
+		text, size,
+		"{\"title\":\"%s\",\"region\":\"r%u\",\"capabilities\":{\"hoc\":\"yes\"}}",
+		n->name, n->index % 4);
 	return str_from(text);
 }
 
@@ -680,9 +687,9 @@ static const char *unsettled(const struct sim_node *n, char *text, size_t size)
 	    !n->outbox_n)
 		return NULL;
 	int at = snprintf(text, size, "%s: %s, outbox %zu", n->name,
-			  !n->machine				 ? "down"
-			  : machine_is_linked(n->machine)	 ? "linked"
-								 : "not linked",
+			  !n->machine			  ? "down"
+			  : machine_is_linked(n->machine) ? "linked"
+							  : "not linked",
 			  n->outbox_n);
 	for (size_t i = 0; n->machine && i < SIM_PARTITIONS && (size_t)at < size; i++) {
 		const struct plan_partition *f = machine_facts(n->machine, i);
