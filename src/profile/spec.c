@@ -168,6 +168,7 @@ static const struct json_field service_fields[] = {
 	JSON_STR(struct service_raw, stop_signal, "stop_signal", 1, 20, 0, "Makes it stop.",
 		 .check = spec_check_signal, .initial_text = "SIGTERM"),
 	JSON_I64(struct service_raw, s.stop_seconds, "stop_seconds", 0, 600, 0, "Time to stop.", .initial = 10),
+	JSON_BOOL(struct service_raw, s.has_standby, "standby", 0, "Keep a container in waiting, to respawn at once.", .initial = true),
 	JSON_STRUCT(struct service_raw, limits, struct limits_raw, "limits", &limits_desc, 0, "What it may use."),
 };
 static const struct json_desc service_desc = JSON_DESC(struct service_raw, service_fields, "Service",

@@ -143,6 +143,7 @@ struct spec_service {
 	int reload_signal;     /* signal number; 0: it has none */
 	int stop_signal;       /* SIGTERM */
 	int64_t stop_seconds;  /* 10; then SIGKILL */
+	bool has_standby;      /* true: a container waits to take over at once (0.3 MiB) */
 	struct spec_limits limits;
 };
 
