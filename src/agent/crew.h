@@ -16,11 +16,12 @@ typedef void crew_fn(void *user);
 /* A crew of at most `threads_max` (>= 1) threads, none of which runs yet. */
 MUST int crew_new(struct ev *ev, unsigned threads_max, struct crew **out, struct err *e);
 /*
- * Waits for work under way, drops what is queued (its `done` is not called), ends the threads.
- * NULL is accepted; returns NULL. Call it while the loop is not running.
+ * Waits for work under way, ends the threads, and drops what is queued or was not yet `done`:
+ * `drop` is called instead. NULL is accepted; returns NULL. Call it while the loop is not running.
  */
 struct crew *crew_free(struct crew *c);
-/* Queues work. Loop thread only. `user` lives until done was called. */
-MUST int crew_do(struct crew *c, crew_fn *work, crew_fn *done, void *user, struct err *e);
+/* Queues work. Loop thread only. `user` lives until done or drop (may be NULL) was called. */
+MUST int crew_do(struct crew *c, crew_fn *work, crew_fn *done, crew_fn *drop, void *user,
+		 struct err *e);
 /* Work queued or under way. */
 size_t crew_load(const struct crew *c);

@@ -182,6 +182,12 @@ static void step_done(void *user)
 	arena_free(s->memory);
 }
 
+static void step_drop(void *user)
+{
+	struct step *s = user;
+	arena_free(s->memory);
+}
+
 static void do_step(void *user, size_t slot, enum plan_step_kind kind,
 		    const struct machine_wish *wish)
 {
@@ -202,7 +208,7 @@ static void do_step(void *user, size_t slot, enum plan_step_kind kind,
 	s->wish.parameters = arena_dup(a, wish->parameters);
 	s->wish.shared = arena_dup(a, wish->shared);
 	ASSERT(arena_check(a, &e) == 0);
-	if (crew_do(d->work, step_work, step_done, s, &e) < 0) {
+	if (crew_do(d->work, step_work, step_done, step_drop, s, &e) < 0) {
 		s->error = e;
 		s->result = (struct machine_result){.outcome = PLAN_FAILED,
 						    .message = str_from(s->error.text),
@@ -249,7 +255,7 @@ static void forget(void *user, size_t slot, struct str guid)
 	ASSERT(f);
 	*f = (struct forgetting){.doer = d, .slot = slot};
 	(void)snprintf(f->guid, sizeof f->guid, "%" STR_F, STR_A(guid));
-	if (crew_do(d->work, forget_work, mem_free, f, &e) < 0)
+	if (crew_do(d->work, forget_work, mem_free, mem_free, f, &e) < 0)
 		mem_free(f); /* the row stays; the master will say again that it is gone */
 }
 
@@ -368,6 +374,12 @@ static void meter_done(void *user)
 	arena_free(m->memory);
 }
 
+static void meter_drop(void *user)
+{
+	struct sampling *m = user;
+	arena_free(m->memory);
+}
+
 static void list_targets(struct sampling *m)
 {
 	struct doer *d = m->doer;
@@ -385,7 +397,8 @@ static void list_targets(struct sampling *m)
 static void start_sampling(struct sampling *m)
 {
 	struct err e = ERR_INIT;
-	if (m->count == 0 || crew_do(m->doer->work, meter_work, meter_done, m, &e) < 0)
+	if (m->count == 0 ||
+	    crew_do(m->doer->work, meter_work, meter_done, meter_drop, m, &e) < 0)
 		arena_free(m->memory);
 	else
 		m->doer->samplings++;

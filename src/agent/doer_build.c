@@ -255,9 +255,9 @@ void doer_release_step(void *user, size_t slot, enum plan_release_kind kind, str
 	if (rc < 0 && b->is_removal)
 		err_clear(&b->error);
 	if (rc == 0 && b->is_removal)
-		rc = crew_do(d->work, remove_work, remove_done, b, &b->error);
+		rc = crew_do(d->work, remove_work, remove_done, NULL, b, &b->error);
 	else if (rc == 0)
-		rc = crew_do(d->talk, bundle_work, bundle_done, b, &b->error);
+		rc = crew_do(d->talk, bundle_work, bundle_done, NULL, b, &b->error);
 	if (rc < 0)
 		ASSERT(ev_post(d->ev, refused, b, &e) == 0);
 }

@@ -109,6 +109,12 @@ static void talk_done(void *user)
 	arena_free(t->memory);
 }
 
+static void talk_drop(void *user)
+{
+	struct talk *t = user;
+	arena_free(t->memory);
+}
+
 static enum http_method method_of(const char *name)
 {
 	if (strcmp(name, "PUT") == 0)
@@ -140,7 +146,7 @@ void doer_send(void *user, uint64_t token, const struct machine_request *request
 		.body = arena_dup(a, request->body),
 		.timeout_ms = request->timeout_ms,
 	};
-	if (crew_do(d->talk, talk_work, talk_done, t, &e) < 0)
+	if (crew_do(d->talk, talk_work, talk_done, talk_drop, t, &e) < 0)
 		ASSERT(ev_post(d->ev, talk_refused, t, &e) == 0);
 }
 
@@ -249,6 +255,6 @@ void doer_flush(void *user)
 	struct flush *f = MEM_NEW(struct flush, &e);
 	ASSERT(f);
 	f->doer = d;
-	if (crew_do(d->talk, flush_work, flush_done, f, &e) < 0)
+	if (crew_do(d->talk, flush_work, flush_done, mem_free, f, &e) < 0)
 		ASSERT(ev_post(d->ev, flush_done, f, &e) == 0);
 }
