@@ -117,14 +117,23 @@ static int wait_lock(const char *path, bool is_exclusive, int *out_fd, struct er
 
 void apt_closep(struct apt *apt)
 {
+	file_closep(&apt->fetch_fd);
 	file_closep(&apt->lock_fd);
+}
+
+MUST int apt_lock_fetch(struct apt *apt, struct arena *a, struct err *e)
+{
+	struct str path = arena_fmt(a, "%" STR_F "/fetch.lock", STR_A(apt->dir));
+	if (arena_check(a, e) < 0)
+		return -1;
+	return wait_lock(path.p, true, &apt->fetch_fd, e);
 }
 
 MUST int apt_open(const struct profile_apt *options, const struct spec_software *s,
 		  bool is_exclusive, struct arena *a, struct apt *out, struct err *e)
 {
 	struct str sources;
-	struct apt apt = {.lock_fd = -1};
+	struct apt apt = APT_CLOSED;
 	if (check_dir(options->dir, e) < 0 || find_sources(options, s, a, &sources, e) < 0)
 		return -1;
 	struct hash h = hash_of(sources);

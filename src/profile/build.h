@@ -12,7 +12,7 @@
  *     NODEDIR/keys/builder             Ed25519 key of this builder, made when first needed
  *     NODEDIR/releases/HEX/lock.json   the lock, written before anything is fetched
  *     NODEDIR/releases/HEX/root/       the checkout: appears by rename, complete
- *     NODEDIR/releases/HEX/built.json  {"lock", "commit", "bytes", "ms"}: written last
+ *     NODEDIR/releases/HEX/built.json  {"lock", "commit", "ms"}: written last
  *     NODEDIR/work/LOCKHASH/           temporary; removed at start and end of a build
  *
  * Every step can be killed and repeated. One build at a time per lock and per release (lock

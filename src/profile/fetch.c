@@ -161,15 +161,20 @@ static int run_apt(struct fetch *f, const struct apt *apt, struct err *e)
 static int fetch_missing(struct fetch *f, struct err *e)
 {
 	struct job *j = f->j;
-	struct apt apt CLEAN(apt_closep) = {.lock_fd = -1};
+	struct apt apt CLEAN(apt_closep) = APT_CLOSED;
 	const char *partial = arena_fmt(j->a, "%s/partial", f->dir).p;
 	if (arena_check(j->a, e) < 0 || file_mkdirs(partial, 0755, e) < 0 ||
 	    take_fetched(f, e) < 0)
 		return -1;
 	if (!f->missing)
 		return 0;
+	/* What others fetched while we waited for our turn is ours, too. */
 	if (apt_open(&j->apt, j->b->software, false, j->a, &apt, e) < 0 ||
-	    link_present(f, e) < 0)
+	    apt_lock_fetch(&apt, j->a, e) < 0 || find_missing(f, e) < 0)
+		return -1;
+	if (!f->missing)
+		return 0;
+	if (link_present(f, e) < 0)
 		return -1;
 	int rc = run_apt(f, &apt, e);
 	fail_point("profile.fetch.done");

@@ -11,10 +11,17 @@ struct apt {
 	struct str dir;	 /* of these sources: lists, status, configuration */
 	struct str conf; /* for apt-get -c */
 	int lock_fd;	 /* flock on dir: exclusive to resolve, shared to fetch */
+	int fetch_fd;	 /* flock of the one who fetches; -1: not held */
 };
+#define APT_CLOSED \
+	{ \
+		.lock_fd = -1, .fetch_fd = -1 \
+	}
 /* Makes or opens it and waits for the lock. ERR_UNSUPPORTED: no sources for the suite. */
 MUST int apt_open(const struct profile_apt *options, const struct spec_software *s,
 		  bool is_exclusive, struct arena *a, struct apt *out, struct err *e);
+/* Waits until nobody else fetches here: what releases share is then fetched once. */
+MUST int apt_lock_fetch(struct apt *apt, struct arena *a, struct err *e);
 void apt_closep(struct apt *apt);
 /* Lists are fetched if older than lists_max_age_ms; old lists do if no mirror answers. */
 MUST int apt_update(const struct apt *apt, int64_t lists_max_age_ms, struct arena *a,

@@ -201,7 +201,7 @@ static int host_architecture(struct arena *a, struct str *out, struct err *e)
 MUST int profile_lock_resolve(const struct spec_software *s, const struct profile_apt *options,
 			      struct arena *a, struct profile_lock *out, struct err *e)
 {
-	struct apt apt CLEAN(apt_closep) = {.lock_fd = -1};
+	struct apt apt CLEAN(apt_closep) = APT_CLOSED;
 	struct profile_lock l = {.suite = s->suite, .files = s->files};
 	struct str simulation, records;
 	size_t count = 0;
