@@ -139,7 +139,10 @@ MUST int life_report(struct api_call *c, struct instance *i, enum instance_repor
 {
 	if (report == REPORT_DESTROYED && !i->is_live)
 		return 1;
-	bool was_stopped = i->reported == REPORT_STOPPED;
+	/* A report may come late, when the instance is wanted started again: its health is then none
+	 * of that report's business. */
+	bool comes_to_rest = report == REPORT_STOPPED && i->reported != REPORT_STOPPED &&
+			     i->want == INSTANCE_STOPPED;
 	int rc = instance_report_move(i, report, call_cut(message), c->now_ms, e);
 	if (rc != 0)
 		return rc;
@@ -148,7 +151,7 @@ MUST int life_report(struct api_call *c, struct instance *i, enum instance_repor
 	call_wake(c, "instance:", i->guid);
 	if (report == REPORT_DESTROYED)
 		return life_free(c, i, e);
-	if (report == REPORT_STOPPED && !was_stopped && promises_rest(c, i, e) < 0)
+	if (comes_to_rest && promises_rest(c, i, e) < 0)
 		return -1;
 	return store_instance_save(c->tx, i, e);
 }
