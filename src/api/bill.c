@@ -112,6 +112,26 @@ MUST static int load_usage(struct api_call *c, const struct customer *owner, int
 	return 0;
 }
 
+MUST int bill_totals(struct api_call *c, const struct customer *owner, int64_t from_ms,
+		     int64_t to_ms, struct bill_total **out, size_t *count, struct err *e)
+{
+	struct sums s = {.n = 0};
+	size_t n = 0;
+	if (load_instances(c, owner, from_ms, to_ms, &s, e) < 0 ||
+	    load_usage(c, owner, from_ms, to_ms, &s, e) < 0)
+		return -1;
+	struct bill_total *list = ARENA_ARRAY(c->a, struct bill_total, s.n * METRICS);
+	for (size_t i = 0; list && i < s.n * METRICS; i++)
+		if (s.has[i])
+			list[n++] = (struct bill_total){
+				s.instances[i / METRICS].guid, s.instances[i / METRICS].title,
+				s.instances[i / METRICS].release_name,
+				(enum metric)(i % METRICS), s.totals[i]};
+	*out = list;
+	*count = n;
+	return arena_check(c->a, e);
+}
+
 MUST static int rate_sums(struct api_call *c, const struct sums *s, struct rate_input *in,
 			  struct rate_result *out, struct err *e)
 {

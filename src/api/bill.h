@@ -12,6 +12,15 @@ enum {
 };
 #define BILL_SERIES "HOC"
 
+/* What one instance used of one metric within a period, in base units. */
+struct bill_total {
+	struct str guid, title, release;
+	enum metric metric;
+	struct dec quantity;
+};
+/* The totals of a customer's instances in [from, to), by instance and metric. */
+MUST int bill_totals(struct api_call *c, const struct customer *owner, int64_t from_ms,
+		     int64_t to_ms, struct bill_total **out, size_t *count, struct err *e);
 /* A draft for [from, to). ERR_INVALID, ERR_TOO_LARGE, ERR_MEMORY as room trade. */
 MUST int bill_make(struct api_call *c, const struct customer *owner,
 		   const struct price_list *prices, int64_t from_ms, int64_t to_ms,

@@ -70,10 +70,12 @@ TABLE(v1_results_out);
 /* v1_usage.c */
 HANDLER(v1_node_usage);
 HANDLER(v1_usage);
+HANDLER(v1_totals);
 TABLE(v1_usage_in);
 TABLE(v1_usage_accepted);
 TABLE(v1_usage_query);
 TABLE(v1_usage_out);
+TABLE(v1_totals_out);
 /* v1_bill.c */
 HANDLER(v1_price_prepare);
 HANDLER(v1_price_put);

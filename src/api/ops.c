@@ -85,6 +85,8 @@ static const struct op rows[] = {
 
 	{GET_("/v1/usage"), "usage", OP_PERSON, false, NULL, &v1_usage_query, &v1_usage_out, NULL, v1_usage, NULL,
 		"What a customer's instances used."},
+	{GET_("/v1/usage/totals"), "usage_totals", OP_PERSON, false, NULL, &v1_usage_query, &v1_totals_out, NULL, v1_totals, NULL,
+		"What a customer's instances used within a period, added up by instance and metric."},
 	{GET_("/v1/prices"), "prices", OP_PERSON, false, NULL, NULL, &v1_prices_out, NULL, v1_prices, NULL,
 		"All price lists."},
 	{PUT_("/v1/prices/{name}"), "price_set", OP_PERSON, true, &v1_price_in, NULL, NULL, v1_price_prepare, v1_price_put, NULL,

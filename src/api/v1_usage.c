@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* What nodes metered. Exactly once: (node, id) is the key of an event. */
+#include "api/bill.h"
 #include "api/handlers.h"
 #include "api/supply.h"
 #include "api/views.h"
@@ -56,6 +57,30 @@ static const struct json_field usages_fields[] = {
 	JSON_STRUCTS(struct usages, usage, n, struct view_usage, "usage", &view_desc, 0, INT64_MAX, 0, "In the order of their ends."),
 };
 const struct json_desc v1_usage_out = JSON_DESC(struct usages, usages_fields, "UsageList", "Usage.");
+
+struct view_total {
+	struct str instance, title, release, metric, quantity, billed, unit;
+};
+#define T struct view_total
+static const struct json_field total_fields[] = {
+	JSON_STR(T, instance, "instance", 0, 0, 0, "Guid."),
+	JSON_STR(T, title, "title", 0, 0, 0, "Title of the instance."),
+	JSON_STR(T, release, "release", 0, 0, 0, "Name of its release."),
+	JSON_STR(T, metric, "metric", 0, 0, 0, "What was metered."),
+	JSON_STR(T, quantity, "quantity", 0, 0, 0, "Base units, exact decimal text."),
+	JSON_STR(T, billed, "billed", 0, 0, 0, "The same in the usual billing unit, rounded to 6 decimals."),
+	JSON_STR(T, unit, "unit", 0, 0, 0, "That unit."),
+};
+static const struct json_desc total_desc = JSON_DESC(T, total_fields, "UsageTotal", "What one instance used of one metric.");
+#undef T
+struct totals {
+	struct view_total *totals;
+	size_t n;
+};
+static const struct json_field totals_fields[] = {
+	JSON_STRUCTS(struct totals, totals, n, struct view_total, "totals", &total_desc, 0, INT64_MAX, 0, "By instance and metric."),
+};
+const struct json_desc v1_totals_out = JSON_DESC(struct totals, totals_fields, "UsageTotals", "Usage, added up.");
 /* clang-format on */
 
 /* Turns a failure of room trade or base into one that names the field. */
@@ -181,4 +206,49 @@ MUST int v1_usage(struct api_call *c, struct err *e)
 				view_usage_of(c, &rows[i], &v.usage[v.n++]);
 	}
 	return call_answer(c, 200, &v1_usage_out, &v, e);
+}
+
+MUST static int view_total_of(struct api_call *c, const struct bill_total *t,
+			      struct view_total *out, struct err *e)
+{
+	enum { SHOWN_DIGITS = 6 };
+	const struct metric_unit *unit = metric_unit(t->metric, S(""));
+	struct dec shown;
+	char quantity[DEC_TEXT_SIZE], billed[DEC_TEXT_SIZE];
+	if (metric_shown(t->quantity, unit, SHOWN_DIGITS, &shown, e) < 0)
+		return -1;
+	dec_text(t->quantity, quantity);
+	dec_text(shown, billed);
+	*out = (struct view_total){
+		.instance = t->guid,
+		.title = t->title,
+		.release = t->release,
+		.metric = str_from(metric_info(t->metric)->name),
+		.quantity = arena_dup(c->a, str_from(quantity)),
+		.billed = arena_dup(c->a, str_from(billed)),
+		.unit = str_from(unit->name),
+	};
+	return 0;
+}
+
+MUST int v1_totals(struct api_call *c, struct err *e)
+{
+	const struct usage_query *q = c->query;
+	struct customer owner = {.id = 0};
+	struct bill_total *list = NULL;
+	struct totals v = {.n = 0};
+	size_t n = 0;
+	int64_t from_ms = 0, to_ms = 0;
+	if (read_period(q, &from_ms, &to_ms, e) < 0 ||
+	    store_customer_find(c->tx, c->a, q->customer, &owner, e) < 0 ||
+	    bill_totals(c, &owner, from_ms, to_ms, &list, &n, e) < 0)
+		return -1;
+	v.totals = ARENA_ARRAY(c->a, struct view_total, n);
+	for (size_t i = 0; v.totals && i < n; i++) {
+		if (q->instance.p && !str_eq(q->instance, list[i].guid))
+			continue;
+		if (view_total_of(c, &list[i], &v.totals[v.n++], e) < 0)
+			return -1;
+	}
+	return call_answer(c, 200, &v1_totals_out, &v, e);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * Looking at what runs: promises with their history, usage, logs.
+ * Looking at what runs: promises with their history, logs.
  *
  * Logs stand on the node that runs the instance; this verb reads them there, so it works where
  * the node's directory is (--node DIR, HOC_NODE or the settings).
@@ -13,7 +13,7 @@
 
 #include "base/file.h"
 #include "cli/client.h"
-#include "cli/order.h"
+#include "cli/orders.h"
 #include "cli/settings.h"
 #include "cli/verbs.h"
 
@@ -61,38 +61,6 @@ int verb_promise(struct cli_call *c, struct err *e)
 	}
 	if (!json_count(list))
 		(void)fprintf(c->out, "no promises\n");
-	return 0;
-}
-
-/* ---- usage --------------------------------------------------------------------------------- */
-
-int verb_usage(struct cli_call *c, struct err *e)
-{
-	static const char *const heads[] = {"INSTANCE", "METRIC", "QUANTITY", "UNIT", NULL};
-	static const char *const names[] = {"customer", "instance", "from", "to"};
-	struct json *doc;
-	struct table t;
-	struct str path = S("/v1/usage");
-	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		path = client_query(c, path, names[i], cli_value(c, names[i]));
-	if (client_get(c, path, &doc, e) < 0)
-		return -1;
-	if (c->is_json) {
-		client_print_json(c, doc);
-		return 0;
-	}
-	const struct json *list = json_get(doc, S("usage"));
-	table_start(&t, c, heads);
-	for (size_t i = 0; i < json_count(list); i++) {
-		const struct json *u = json_at(list, i);
-		struct str title = client_text(u, "title");
-		table_cell(&t, title.n ? title : client_text(u, "instance"));
-		table_cell(&t, client_text(u, "metric"));
-		table_cell(&t, client_text(u, "billed").n ? client_text(u, "billed")
-							  : client_text(u, "quantity"));
-		table_cell(&t, client_text(u, "unit"));
-	}
-	table_end(&t, "no usage");
 	return 0;
 }
 
@@ -155,7 +123,7 @@ int verb_log(struct cli_call *c, struct err *e)
 	struct json *instance;
 	struct str path;
 	const char *node;
-	if (order_find(c, c->arguments[0], &instance, e) < 0 ||
+	if (orders_find(c, c->arguments[0], &instance, e) < 0 ||
 	    settings_node(cli_value(c, "node"), c->arena, &node, e) < 0)
 		return -1;
 	if (!node)
