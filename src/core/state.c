@@ -80,6 +80,10 @@ MUST int supply_report_move(struct installation *s, enum supply_report to, struc
 				STR_A(s->release), STR_A(s->node));
 	if (s->reported == to && str_eq(s->message, message))
 		return 1;
+	/* What is there is not built again: such a report is an old one that came late. A node
+	 * that lost it and cannot build it says so with an error. */
+	if (s->reported == BUILD_AVAILABLE && to == BUILD_BUILDING)
+		return 1;
 	if (!supply_report_moves[s->reported][to])
 		return err_fail(e, ERR_CONFLICT, "release %" STR_F " was reported %s before",
 				STR_A(s->release), supply_report_word(s->reported));

@@ -16,7 +16,8 @@
  *
  * What is wanted of an installation: available ◀─▶ destroyed (it may be wanted again while the
  * node deletes it). What the node reports: none ─▶ building ─▶ available | error ─▶ building …,
- * and destroyed, after which the row is forgotten.
+ * and destroyed, after which the row is forgotten. `building` after `available` changes nothing:
+ * reports may be repeated by an unsure network and come late.
  *
  * What a person is told (status) is derived from all of that by one function.
  */

@@ -116,6 +116,8 @@ static void supplies_move(void **state UNUSED)
 	assert_int_equal(supply_report_move(&s, BUILD_ERROR, S("no"), &e), 0);
 	assert_int_equal(supply_report_move(&s, BUILD_ERROR, S("no"), &e), 1);
 	assert_int_equal(supply_report_move(&s, BUILD_AVAILABLE, S(""), &e), 0);
+	assert_int_equal(supply_report_move(&s, BUILD_BUILDING, S(""), &e), 1);
+	assert_int_equal(s.reported, BUILD_AVAILABLE);
 	assert_int_equal(supply_want_move(&s, SUPPLY_DESTROYED, &e), 0);
 	assert_int_equal(supply_want_move(&s, SUPPLY_AVAILABLE, &e), 0);
 	assert_int_equal(supply_want_move(&s, SUPPLY_DESTROYED, &e), 0);
