@@ -5,10 +5,10 @@
  * Waiting is a long poll for the next version of the instance, not a clock: it ends as soon as
  * the wanted status is there, or fails with what the node said.
  */
+#include "cli/orders.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "cli/client.h"
-#include "cli/order.h"
 #include "cli/verbs.h"
 
 enum { PARAMS_MAX = 1 << 20, WAIT_STEP_S = 20 };
@@ -86,7 +86,7 @@ static void print_lines(struct cli_call *c, const char *head, const struct json 
 			      STR_A(json_str_of(json_at(list, i), S(""))));
 }
 
-void order_print(struct cli_call *c, const struct json *i)
+void orders_print(struct cli_call *c, const struct json *i)
 {
 	static const char *const rows[][2] = {
 		{"instance", "guid"},	  {"release", "release"},     {"type", "type"},
@@ -112,7 +112,7 @@ static void answer(struct cli_call *c, const struct json *instance)
 	if (c->is_json)
 		client_print_json(c, instance);
 	else
-		order_print(c, instance);
+		orders_print(c, instance);
 }
 
 /* ---- waiting ------------------------------------------------------------------------------- */
@@ -122,8 +122,8 @@ static bool is_reached(const struct json *i, const char *status)
 	return str_is(client_text(i, "status"), status);
 }
 
-MUST int order_wait(struct cli_call *c, struct json **instance, const char *status,
-		    int64_t seconds, order_progress_fn *progress, void *user, struct err *e)
+MUST int orders_wait(struct cli_call *c, struct json **instance, const char *status,
+		     int64_t seconds, orders_progress_fn *progress, void *user, struct err *e)
 {
 	const struct clock *clock = clock_system();
 	int64_t until_ms = clock_mono_ms(clock) + seconds * 1000;
@@ -165,8 +165,8 @@ static int wait_if_asked(struct cli_call *c, struct json **instance, struct err 
 		return 0;
 	if (cli_value(c, "wait")[0] && cli_i64(c, "wait", 1, 86400, &seconds, e) < 0)
 		return -1;
-	return order_wait(c, instance, status_for(client_text(*instance, "state")), seconds,
-			  NULL, NULL, e);
+	return orders_wait(c, instance, status_for(client_text(*instance, "state")), seconds,
+			   NULL, NULL, e);
 }
 
 /* ---- verbs --------------------------------------------------------------------------------- */
@@ -195,15 +195,15 @@ int verb_request(struct cli_call *c, struct err *e)
 	return 0;
 }
 
-MUST int order_find(struct cli_call *c, const char *title, struct json **out, struct err *e)
+MUST int orders_find(struct cli_call *c, const char *title, struct json **out, struct err *e)
 {
 	struct str path = client_path(c, "/v1/instances/", title, "");
 	return client_get(c, client_query(c, path, "customer", cli_value(c, "customer")), out,
 			  e);
 }
 
-MUST int order_set_state(struct cli_call *c, struct json **instance, const char *state,
-			 struct err *e)
+MUST int orders_set_state(struct cli_call *c, struct json **instance, const char *state,
+			  struct err *e)
 {
 	static const char *const kept[] = {"release", "title", "type", "customer"};
 	struct json *body = json_object_new(c->arena);
@@ -223,8 +223,8 @@ MUST int order_set_state(struct cli_call *c, struct json **instance, const char 
 static int change_state(struct cli_call *c, const char *state, struct err *e)
 {
 	struct json *instance;
-	if (order_find(c, c->arguments[0], &instance, e) < 0 ||
-	    order_set_state(c, &instance, state, e) < 0 || wait_if_asked(c, &instance, e) < 0)
+	if (orders_find(c, c->arguments[0], &instance, e) < 0 ||
+	    orders_set_state(c, &instance, state, e) < 0 || wait_if_asked(c, &instance, e) < 0)
 		return -1;
 	answer(c, instance);
 	return 0;
@@ -248,7 +248,7 @@ int verb_destroy(struct cli_call *c, struct err *e)
 int verb_show(struct cli_call *c, struct err *e)
 {
 	struct json *instance;
-	if (order_find(c, c->arguments[0], &instance, e) < 0)
+	if (orders_find(c, c->arguments[0], &instance, e) < 0)
 		return -1;
 	answer(c, instance);
 	return 0;
