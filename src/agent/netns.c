@@ -35,6 +35,7 @@ enum {
 	SMALL_MAX = 250,
 	ROUTES_MAX = 16384,
 	FIRST_HOST = 2, /* .1 is the bridge */
+	LINK_SIZE = 18,
 };
 
 /* ---- the plan ---- */
@@ -217,6 +218,18 @@ static void device_name(const struct netns_plan *p, unsigned slot, char out[stat
 	(void)snprintf(out, IFNAMSIZ, "%.7sp%u", p->bridge, slot);
 }
 
+/*
+ * A link address is made from the IPv4 address, so that it outlives the device: who spoke to the
+ * partition before would else try the old one for some ten seconds. The bridge would take
+ * another one with each device that joins or leaves.
+ */
+static void link_address(const struct netns_plan *p, unsigned host, char out[static LINK_SIZE])
+{
+	uint32_t v = p->ipv4 + host;
+	(void)snprintf(out, LINK_SIZE, "0a:58:%02x:%02x:%02x:%02x", v >> 24, v >> 16 & 0xff,
+		       v >> 8 & 0xff, v & 0xff);
+}
+
 /* ---- running ip ---- */
 
 static bool has_device(const char *name)
@@ -248,14 +261,16 @@ MUST int netns_bridge_up(const struct netns_plan *p, struct err *e)
 {
 	struct arena *a CLEAN(arena_freep) = NULL;
 	struct buf b CLEAN(buf_fini) = BUF_INIT(TEXT_MAX);
-	char four[NETNS_ADDRESS_SIZE], six[NETNS_ADDRESS_SIZE], path[64];
+	char four[NETNS_ADDRESS_SIZE], six[NETNS_ADDRESS_SIZE], path[64], link[LINK_SIZE];
 	if (arena_new(ARENA_BYTES, &a, e) < 0)
 		return -1;
 	netns_gateway_ipv4(p, four);
 	netns_gateway_ipv6(p, six);
 	(void)snprintf(path, sizeof path, "/sys/class/net/%s/bridge", p->bridge);
+	link_address(p, 1, link);
 	if (!has_device(p->bridge))
-		buf_addf(&b, "link add %s type bridge forward_delay 0\n", p->bridge);
+		buf_addf(&b, "link add %s address %s type bridge forward_delay 0\n", p->bridge,
+			 link);
 	else if (access(path, F_OK) < 0)
 		return err_fail(e, ERR_CONFLICT, "the device %s is no bridge", p->bridge);
 	buf_addf(&b, "address replace %s/%u dev %s\n", four, p->ipv4_bits, p->bridge);
@@ -373,13 +388,14 @@ static int add_pairs(const struct netns_plan *p, const unsigned *slots, size_t c
 		     struct arena *a, struct err *e)
 {
 	struct buf b CLEAN(buf_fini) = BUF_INIT(TEXT_MAX);
-	char device[IFNAMSIZ];
+	char device[IFNAMSIZ], link[LINK_SIZE];
 	for (size_t i = 0; i < count; i++) {
 		device_name(p, slots[i], device);
 		if (has_device(device))
 			continue;
-		buf_addf(&b, "link add %s type veth peer name eth0 netns %s-p%u\n", device,
-			 p->bridge, slots[i]);
+		link_address(p, FIRST_HOST + slots[i], link);
+		buf_addf(&b, "link add %s type veth peer name eth0 address %s netns %s-p%u\n",
+			 device, link, p->bridge, slots[i]);
 		buf_addf(&b, "link set %s master %s up\n", device, p->bridge);
 	}
 	return run_batch(&b, -1, a, e);
