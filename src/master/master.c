@@ -214,6 +214,16 @@ static void stop(struct master *m)
 	m->a = arena_free(m->a);
 }
 
+/* With what it did: a flush is one wait for the disk, shared by all writes of its group. */
+static void tell_stopped(struct master *m)
+{
+	struct db_counters c;
+	db_counters(m->db, &c);
+	log_event(LOG_INFO, "program.stopped", KV_C("program", "master"),
+		  KV_I("writes", (int64_t)c.jobs), KV_I("flushes", (int64_t)c.commits_flushed),
+		  KV_I("reads", (int64_t)c.reads));
+}
+
 MUST int master_run(const struct master_options *options, struct err *e)
 {
 	struct master m = {.options = options, .lock_fd = -1};
@@ -231,7 +241,7 @@ MUST int master_run(const struct master_options *options, struct err *e)
 	int rc = start(&m, e);
 	if (rc == 0) {
 		serve(&m);
-		log_event(LOG_INFO, "program.stopped", KV_C("program", "master"));
+		tell_stopped(&m);
 	}
 	stop(&m);
 	(void)pthread_sigmask(SIG_SETMASK, &m.old_signals, NULL);
