@@ -20,7 +20,7 @@
 #define HOC_VERSION "0.1"
 #endif
 
-enum { JOB_ROWS = 200, SETTINGS_ARENA = 1 << 20, EVAL_IDLE_MS = 600000 };
+enum { GROUP_MS = 20, JOB_ROWS = 200, SETTINGS_ARENA = 1 << 20, EVAL_IDLE_MS = 600000 };
 
 struct master {
 	const struct master_options *options;
@@ -85,7 +85,10 @@ MUST static int open_database(struct master *m, struct err *e)
 	const char *url = m->options->db;
 	if (!url)
 		url = arena_fmt(m->a, "sqlite:%s", path_in(m, "master.db")).p;
-	if (arena_check(m->a, e) < 0 || db_open(url, NULL, &m->db, e) < 0)
+	/* A group ends when nothing waits any more; the limit only bounds how long many clients hold
+	 * up the first one, and one flush costs as much as dozens of orders. */
+	const struct db_options options = {.group_for_ms = GROUP_MS};
+	if (arena_check(m->a, e) < 0 || db_open(url, &options, &m->db, e) < 0)
 		return -1;
 	return api_migrate(m->db, e);
 }
