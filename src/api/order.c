@@ -317,8 +317,11 @@ MUST static int create(struct api_call *c, const struct request *r,
 		.requester_id = requester ? requester->id : 0,
 		.customer_id = customer->id,
 		.customer = customer->name,
+		.tree = requester ? requester->tree : r->title,
+		.requester = requester ? requester->guid : S(""),
 		.release_id = release->id,
 		.release = release->uri,
+		.release_name = release->name,
 		.type = r->type,
 		.asked = asked,
 		.want = requester ? tree_want(requester->want, asked) : asked,
@@ -326,9 +329,15 @@ MUST static int create(struct api_call *c, const struct request *r,
 		.parameters_json = r->parameters_json,
 		.where_json = r->where_json,
 		.connection_json = S("{}"),
+		.addresses_json = S("[]"),
+		.message = S(""),
 		.refusals = S(""),
+		.node = S(""),
+		.partition = S(""),
+		.host = S(""),
 		.created_at_ms = c->now_ms,
 		.timestamp = stamp_next(0, c->now_ms),
+		.version = 1,
 		.is_live = true,
 	};
 	struct json *body = json_object_new(c->a);
@@ -464,7 +473,7 @@ MUST int order_request(struct api_call *c, const struct order *o, struct instanc
 		return destroy_by_key(c, &i, found > 0, o, &customer, requester, out, e);
 	if (read_request(c, o, &release, &r, e) < 0)
 		return -1;
-	int rc = found ? change(c, &i, &r, e)
-		       : create(c, &r, &release, &customer, requester, &i, e);
-	return rc < 0 ? -1 : reload(c, i.id, out, e);
+	if (!found) /* what a new one is, is known without asking */
+		return create(c, &r, &release, &customer, requester, out, e);
+	return change(c, &i, &r, e) < 0 ? -1 : reload(c, i.id, out, e);
 }
