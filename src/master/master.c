@@ -12,12 +12,12 @@
 #include "api/http.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/version.h"
 #include "master/settings.h"
 #include "profile/eval.h"
 #include "store/event.h"
 
 #ifndef HOC_VERSION
-#define HOC_VERSION "0.1"
 #endif
 
 enum { GROUP_MS = 20, JOB_ROWS = 200, SETTINGS_ARENA = 1 << 20, EVAL_IDLE_MS = 600000 };
