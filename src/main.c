@@ -33,7 +33,7 @@ static int set_log_level(const struct cli_call *c, struct err *e)
 
 #define LOG_LEVEL_OPTION \
 	{ \
-		.name = "log-level", .argument = "LEVEL", \
+		.name = "log-level", .argument = "LEVEL", .choices = "debug info warn error", \
 		.help = "Least level that is logged: debug, info, warn, error.", \
 		.initial = "info" \
 	}
@@ -385,54 +385,95 @@ static int do_master(struct cli_call *c, struct err *e)
 
 /* ---- the table ----------------------------------------------------------------------------- */
 
+static const char running[] = "Running a cloud (daemons; operators)";
+
+#define EXITS_NODE "3 there is no node in that directory\n4 an agent runs there already"
+
 static const struct cli_cmd daemons[] = {
 	{.name = "master run",
+	 .group = running,
 	 .options = master_options,
 	 .fn = do_master,
-	 .help = "Run a master: orders, promises, usage, invoices.",
-	 .details = "Without TLS a master only listens on loopback, and only with --local.",
-	 .example = "hoc master run --data /var/lib/hoc/master --local"},
+	 .help = "Run a master until it is told to stop: orders, promises, usage, invoices.",
+	 .details = "Without TLS a master only listens on loopback, and only with --local: "
+		    "whoever reaches that address is the operator.\n"
+		    "Settings stand in DIR/master.json: who sells (seller: name, address, "
+		    "country, vat_number), and liveness_seconds, after which a silent node is "
+		    "lost.",
+	 .example = "hoc master run --data /var/lib/hoc/master --local\n"
+		    "hoc master run --data /var/lib/hoc/master --local --db "
+		    "postgresql:///hoc?host=/run/postgresql",
+	 .exits = "4 another master runs on DIR, or the address is taken\n"
+		  "10 the database does not answer"},
 	{.name = "node format",
+	 .group = running,
 	 .options = format_options,
 	 .fn = do_format,
 	 .help = "Make a directory into a node: partitions, user ranges, addresses.",
 	 .details = "Idempotent. Names, ranges and addresses stay for ever; the number of "
 		    "partitions may grow, and shrink while those that go are free. Needs root.",
-	 .example = "hoc node format --dir /var/lib/hoc/node --name n1 --partitions 8"},
+	 .example = "hoc node format --dir /var/lib/hoc/node --name n1 --partitions 8\n"
+		    "hoc node format --dir /var/lib/hoc/node --name n1 --dry-run",
+	 .exits = "4 a partition that should go is in use"},
 	{.name = "node run",
+	 .group = running,
 	 .options = run_options,
 	 .fn = do_node_run,
 	 .help = "Run the node's agent until it is told to stop; services go on without it.",
-	 .example = "hoc node run --dir /var/lib/hoc/node --master http://127.0.0.1:8000"},
+	 .details = "Needs root. The agent may be stopped, killed and upgraded at any moment. "
+		    "Its log goes to standard error, one line an event (hoc docs events).",
+	 .example = "hoc node run --dir /var/lib/hoc/node --master http://127.0.0.1:8000",
+	 .exits = EXITS_NODE},
 	{.name = "node pass",
+	 .group = running,
 	 .options = pass_options,
 	 .fn = do_pass,
-	 .help = "Converge once and end: exit code 1 if something did not reach what is "
-		 "wanted."},
+	 .help = "Converge once and end.",
+	 .example = "hoc node pass --dir /var/lib/hoc/node --limit-seconds 120",
+	 .exits = "1 something did not reach what is wanted\n" EXITS_NODE
+		  "\n9 it was not over in time\n10 the master does not answer"},
 	{.name = "node boot",
+	 .group = running,
 	 .options = pass_options,
 	 .fn = do_boot,
 	 .help = "Bring back what the node last knew, without any master: for the boot of the "
-		 "host."},
+		 "host.",
+	 .example = "hoc node boot --dir /var/lib/hoc/node",
+	 .exits = "1 something did not reach what is wanted\n" EXITS_NODE
+		  "\n9 it was not over in time"},
 	{.name = "node status",
+	 .group = running,
 	 .options = dir_options,
 	 .fn = do_status,
-	 .help = "Show partitions, releases and promises of the local node."},
+	 .help = "Show partitions, releases and promises of the local node.",
+	 .example = "hoc node status --dir /var/lib/hoc/node",
+	 .exits = "3 there is no node in that directory"},
 	{.name = "node unformat",
+	 .group = running,
 	 .options = dir_options,
 	 .fn = do_unformat,
 	 .help = "Remove a node from this host: its services, network, files.",
 	 .details = "Everything in the node's directory is lost. The agent must be stopped "
-		    "first."},
+		    "first.",
+	 .example = "hoc node unformat --dir /var/lib/hoc/node",
+	 .exits = EXITS_NODE},
 	{.name = "supervise",
+	 .group = running,
 	 .options = supervise_options,
 	 .fn = do_supervise,
-	 .help = "Own the services of a node: started by the agent, outlives it."},
+	 .help = "Own the services of a node: started by the agent, outlives it.",
+	 .details = "Nobody needs to type this: the agent starts the supervisor of its node "
+		    "where none runs. SIGTERM ends it while services keep running for the next "
+		    "one; SIGHUP makes it execute its program anew (an upgrade) and keep its "
+		    "services.",
+	 .example = "hoc supervise --dir /var/lib/hoc/node --daemon",
+	 .exits = "4 another supervisor runs there"},
 };
 
 int main(int argc, char **argv)
 {
-	const struct cli_table tables[] = {cli_commands, {daemons, ARRAY_LEN(daemons)}};
+	const struct cli_table tables[] = {
+		cli_commands, {daemons, ARRAY_LEN(daemons)}, cli_own_commands};
 	if (argc == 2 && strcmp(argv[1], PROFILE_EVAL_VERB) == 0)
 		return profile_eval_child_main(0, 1);
 	if (argc == 3 && strcmp(argv[1], PROFILE_BUILD_VERB) == 0)

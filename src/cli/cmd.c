@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * Parsing a command line by the table, and running the verb.
+ * Parsing a command line by the table, and running the verb. Standard output is the answer;
+ * errors, and help that nobody asked for, go to standard error.
  */
 #include "cli/cmd.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -13,7 +15,7 @@
 
 /* Options that every verb has. */
 static const struct cli_option common[] = {
-	{.name = "help", .help = "Show the manual of the verb."},
+	{.name = "help", .letter = 'h', .help = "Show the manual of the verb."},
 	{.name = "json", .help = "Write the answer as JSON."},
 	{.name = "master",
 	 .argument = "URL",
@@ -26,58 +28,25 @@ const struct cli_option *cmd_common_options(void)
 	return common;
 }
 
-/* ---- finding ------------------------------------------------------------------------------- */
-
-/* True if the first words of argv are the name of the verb; *used counts them. */
-static bool is_named(const struct cli_cmd *cmd, int argc, char **argv, int *used)
-{
-	struct str rest = str_from(cmd->name), word;
-	int n = 0;
-	while (str_split(&rest, ' ', &word)) {
-		if (n >= argc || !str_is(word, argv[n]))
-			return false;
-		n++;
-	}
-	*used = n;
-	return true;
-}
-
-const struct cli_cmd *cmd_find(const struct cmd_tables *t, int argc, char **argv, int *used)
-{
-	const struct cli_cmd *best = NULL;
-	*used = 0;
-	for (size_t i = 0; i < t->count; i++)
-		for (size_t k = 0; k < t->tables[i].count; k++) {
-			int n = 0;
-			if (is_named(&t->tables[i].cmds[k], argc, argv, &n) && n > *used) {
-				best = &t->tables[i].cmds[k];
-				*used = n;
-			}
-		}
-	return best;
-}
-
-static const struct cli_option *find_in(const struct cli_option *list, struct str name)
-{
-	for (; list && list->name; list++)
-		if (str_is(name, list->name))
-			return list;
-	return NULL;
-}
-
-static const struct cli_option *find_option(const struct cli_cmd *cmd, struct str name)
-{
-	const struct cli_option *o = find_in(cmd->options, name);
-	return o ? o : find_in(common, name);
-}
-
 /* ---- parsing ------------------------------------------------------------------------------- */
 
 static int usage_error(struct err *e, const struct cli_cmd *cmd, const char *what,
 		       struct str name)
 {
-	(void)err_fail(e, ERR_USAGE, "%s %" STR_F " (see hoc %s --help)", what, STR_A(name),
+	(void)err_fail(e, ERR_USAGE, "%s%" STR_F " (see hoc %s --help)", what, STR_A(name),
 		       cmd->name);
+	(void)snprintf(e->field, sizeof e->field, "%" STR_F, STR_A(name));
+	return -1;
+}
+
+static int unknown_option(struct err *e, const struct cli_cmd *cmd, struct str name)
+{
+	const struct cli_option *near = cmd_nearest_option(cmd, name);
+	if (!near)
+		return usage_error(e, cmd, "unknown option --", name);
+	(void)err_fail(e, ERR_USAGE,
+		       "unknown option --%" STR_F ": did you mean --%s? (see hoc %s --help)",
+		       STR_A(name), near->name, cmd->name);
 	(void)snprintf(e->field, sizeof e->field, "%" STR_F, STR_A(name));
 	return -1;
 }
@@ -94,15 +63,15 @@ static int add_value(struct cli_call *c, const struct cli_option *o, const char 
 	return 0;
 }
 
-/* One option at argv[*at]; moves *at past it. */
-static int parse_option(struct cli_call *c, int argc, char **argv, int *at, struct err *e)
+/* "--name", "--name=value" or "--name value" at argv[*at]; moves *at past it. */
+static int parse_long(struct cli_call *c, int argc, char **argv, int *at, struct err *e)
 {
 	struct str text = str_from(argv[*at] + 2);
 	size_t equals = str_find_char(text, '=');
 	struct str name = str_sub(text, 0, equals);
-	const struct cli_option *o = find_option(c->cmd, name);
+	const struct cli_option *o = cmd_find_option(c->cmd, name);
 	if (!o)
-		return usage_error(e, c->cmd, "unknown option --", name);
+		return unknown_option(e, c->cmd, name);
 	(*at)++;
 	if (equals < text.n) {
 		if (!o->argument)
@@ -116,34 +85,63 @@ static int parse_option(struct cli_call *c, int argc, char **argv, int *at, stru
 	return add_value(c, o, argv[(*at)++], e);
 }
 
+static const struct cli_option *find_letter(const struct cli_option *list, char letter)
+{
+	for (; list && list->name; list++)
+		if (list->letter == letter)
+			return list;
+	return NULL;
+}
+
+/* "-f": letters are flags, one at a time. */
+static int parse_letter(struct cli_call *c, const char *text, struct err *e)
+{
+	const struct cli_option *o = find_letter(c->cmd->options, text[1]);
+	if (!o)
+		o = find_letter(cmd_common_options(), text[1]);
+	if (!o || text[2])
+		return usage_error(e, c->cmd, "unknown option ", str_from(text));
+	return add_value(c, o, "", e);
+}
+
 static int add_argument(struct cli_call *c, const char *text, struct err *e)
 {
-	if (c->argument_count == c->cmd->max_args || c->argument_count == CLI_ARGUMENTS_MAX)
-		return usage_error(e, c->cmd, "one argument too many:", str_from(text));
-	c->arguments[c->argument_count++] = text;
-	return 0;
+	const struct cli_value *last = c->value_count ? &c->values[c->value_count - 1] : NULL;
+	if (c->argument_count < c->cmd->max_args && c->argument_count < CLI_ARGUMENTS_MAX) {
+		c->arguments[c->argument_count++] = text;
+		return 0;
+	}
+	if (last && last->option->is_value_optional && !last->text[0])
+		return err_fail(
+			e, ERR_USAGE,
+			"one argument too many: %s (a value is written --%s=%s; see hoc %s "
+			"--help)",
+			text, last->option->name, text, c->cmd->name);
+	return usage_error(e, c->cmd, "one argument too many: ", str_from(text));
+}
+
+/* "-" and "-5" are arguments. */
+static bool is_letter(const char *text)
+{
+	return text[0] == '-' &&
+	       ((text[1] >= 'a' && text[1] <= 'z') || (text[1] >= 'A' && text[1] <= 'Z'));
 }
 
 static int parse(struct cli_call *c, int argc, char **argv, struct err *e)
 {
 	bool has_ended = false;
 	for (int i = 0; i < argc;) {
-		bool is_option = !has_ended && strncmp(argv[i], "--", 2) == 0;
-		int rc;
-		if (is_option && argv[i][2] == 0) {
-			has_ended = true;
-			i++;
-			continue;
-		}
-		if (!is_option && !has_ended && argv[i][0] == '-' && argv[i][1] == 'f' &&
-		    !argv[i][2] && find_option(c->cmd, S("follow"))) {
-			rc = add_value(c, find_option(c->cmd, S("follow")), "", e);
-			i++;
-		} else if (is_option) {
-			rc = parse_option(c, argc, argv, &i, e);
-		} else {
+		int rc = 0;
+		if (has_ended)
 			rc = add_argument(c, argv[i++], e);
-		}
+		else if (strcmp(argv[i], "--") == 0)
+			has_ended = i++ >= 0;
+		else if (strncmp(argv[i], "--", 2) == 0)
+			rc = parse_long(c, argc, argv, &i, e);
+		else if (is_letter(argv[i]))
+			rc = parse_letter(c, argv[i++], e);
+		else
+			rc = add_argument(c, argv[i++], e);
 		if (rc < 0)
 			return -1;
 	}
@@ -169,7 +167,7 @@ const char *cli_value(const struct cli_call *c, const char *name)
 	for (size_t i = c->value_count; i > 0; i--)
 		if (strcmp(c->values[i - 1].option->name, name) == 0)
 			return c->values[i - 1].text;
-	const struct cli_option *o = find_option(c->cmd, str_from(name));
+	const struct cli_option *o = cmd_find_option(c->cmd, str_from(name));
 	ASSERT(o);
 	return o->initial;
 }
@@ -244,6 +242,15 @@ static const char *own_path(struct arena *a, const char *name)
 	return n > 0 ? arena_dup(a, str_of(path, (size_t)n)).p : name;
 }
 
+/* A reader that went away (`hoc list | head`) is no failure. */
+static int finish(FILE *out, struct err *e)
+{
+	errno = 0;
+	if (fflush(out) == 0 && !ferror(out))
+		return 0;
+	return errno == EPIPE ? 0 : err_fail(e, ERR_IO, "the answer could not be written");
+}
+
 static int run(struct cli_call *c, struct err *e)
 {
 	if (cli_has(c, "help")) {
@@ -256,12 +263,10 @@ static int run(struct cli_call *c, struct err *e)
 	if (settings_master(cli_value(c, "master"), c->arena, &c->master, e) < 0)
 		return -1;
 	int rc = c->cmd->fn(c, e);
-	if (rc >= 0 && (fflush(c->out) != 0 || ferror(c->out)))
-		return err_fail(e, ERR_IO, "the answer could not be written");
-	return rc;
+	return rc >= 0 && finish(c->out, e) < 0 ? -1 : rc;
 }
 
-/* `--json` and `--master` may stand before the verb: they move behind it. */
+/* `--json` and `--master` may stand before the verb: they count as if behind it. */
 static int skip_common(int argc, char **argv)
 {
 	int n = 0;
@@ -275,48 +280,107 @@ static int skip_common(int argc, char **argv)
 	return MIN_OF(n, argc);
 }
 
-static int run_verb(const struct cmd_tables *tables, int argc, char **argv, struct cli_call *c,
-		    struct err *e)
+static bool is_word(const char *word, const char *a, const char *b, const char *c)
 {
-	int used = 0, before = skip_common(argc - 1, argv + 1);
-	int rest = argc - 1 - before;
-	char **words = argv + 1 + before;
-	c->cmd = cmd_find(tables, rest, words, &used);
-	if (!c->cmd) {
-		bool asks = rest == 0 || strcmp(words[0], "help") == 0 ||
-			    strcmp(words[0], "--help") == 0;
-		if (asks) {
-			cmd_print_overview(c->out, tables);
-			return rest == 0 ? err_kind_info(ERR_USAGE)->exit_code : 0;
-		}
-		c->is_json = before > 0;
-		return err_fail(e, ERR_USAGE, "no verb '%s' (see hoc help)", words[0]);
+	return strcmp(word, a) == 0 || strcmp(word, b) == 0 || strcmp(word, c) == 0;
+}
+
+static bool asks_help(int argc, char **argv)
+{
+	return argc > 0 && is_word(argv[0], "help", "--help", "-h");
+}
+
+/* "no verb 'lst': did you mean 'hoc list'?" Within a family only its verbs are meant. */
+static int unknown_verb(const struct cmd_tables *t, int argc, char **argv, const char *family,
+			struct err *e)
+{
+	const char *second = family && argc > 1 ? argv[1] : "", *blank = second[0] ? " " : "";
+	struct str near = cmd_nearest(t, argc, argv);
+	bool is_of = !family || (str_starts(near, str_from(family)) &&
+				 str_find_char(near, ' ') == strlen(family));
+	if (near.n && is_of)
+		return err_fail(e, ERR_USAGE,
+				"no verb '%s%s%s': did you mean 'hoc %" STR_F
+				"'? (see hoc help%s%s)",
+				argv[0], blank, second, STR_A(near), family ? " " : "",
+				family ? family : "");
+	return err_fail(e, ERR_USAGE, "no verb '%s%s%s' (see hoc help%s%s)", argv[0], blank,
+			second, family ? " " : "", family ? family : "");
+}
+
+/* The words name no verb: the verbs of a family, all of them, or an error that suggests one. */
+static int no_verb(const struct cli_call *c, int argc, char **argv, bool is_asked,
+		   struct err *e)
+{
+	const char *family = argc > 0 && cmd_is_family(c->tables, argv[0]) ? argv[0] : NULL;
+	bool is_open = argc == 0 || (family && (argc == 1 || argv[1][0] == '-'));
+	is_asked = is_asked || (family && asks_help(argc - 1, argv + 1));
+	if (is_asked && (is_open || family)) {
+		cmd_print_overview(c->out, c->tables, family);
+		return 0;
 	}
-	if (parse(c, before, argv + 1, e) < 0 || parse(c, rest - used, words + used, e) < 0) {
-		c->is_json = cli_has(c, "json");
+	if (!is_open)
+		return unknown_verb(c->tables, argc, argv, family, e);
+	if (c->is_json)
+		return err_fail(e, ERR_USAGE, "which verb? (see hoc help%s%s)",
+				family ? " " : "", family ? family : "");
+	cmd_print_overview(stderr, c->tables, family);
+	return err_kind_info(ERR_USAGE)->exit_code;
+}
+
+/* argv without the program's name. */
+static int run_verb(int argc, char **argv, struct cli_call *c, struct err *e)
+{
+	static char version[] = "version";
+	int used = 0, before = skip_common(argc, argv), rest = argc - before;
+	char **words = argv + before;
+	bool is_help = asks_help(rest, words);
+	if (is_help) {
+		words++;
+		rest--;
+	}
+	if (rest > 0 && strcmp(words[0], "--version") == 0)
+		words[0] = version;
+	c->cmd = cmd_find(c->tables, rest, words, &used);
+	if (!c->cmd)
+		return no_verb(c, rest, words, is_help, e);
+	if (is_help) {
+		cmd_print_manual(c->out, c->cmd);
+		return 0;
+	}
+	if (parse(c, before, argv, e) < 0 || parse(c, rest - used, words + used, e) < 0)
 		return -1;
-	}
 	return run(c, e);
+}
+
+/* What was asked for as JSON is also refused as JSON, even if it could not be read. */
+static bool wants_json(int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], "--json") == 0)
+			return true;
+	return false;
 }
 
 int cli_main(int argc, char **argv, const struct cli_table *tables, size_t table_count)
 {
 	struct err e = ERR_INIT;
-	struct cmd_tables t = {tables, table_count};
+	const struct cmd_tables t = {tables, table_count};
 	struct arena *a CLEAN(arena_freep) = NULL;
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (arena_new(CLI_MEMORY, &a, &e) < 0) {
 		print_error(&e, false);
 		return err_kind_info(e.kind)->exit_code;
 	}
-	if (argc > 1 && strcmp(argv[1], "docs") == 0)
-		return cmd_docs(&t, argc - 2, argv + 2);
 	struct cli_call *c = ARENA_NEW(a, struct cli_call);
 	ASSERT(c);
-	*c = (struct cli_call){
-		.arena = a, .out = stdout, .is_terminal = isatty(STDERR_FILENO) == 1};
-	c->program = own_path(a, argv[0]);
-	int rc = run_verb(&t, argc, argv, c, &e);
+	*c = (struct cli_call){.arena = a,
+			       .tables = &t,
+			       .out = stdout,
+			       .is_json = wants_json(argc, argv),
+			       .is_terminal = isatty(STDERR_FILENO) == 1};
+	c->program = own_path(a, argc > 0 ? argv[0] : "hoc");
+	int rc = argc > 0 ? run_verb(argc - 1, argv + 1, c, &e) : run_verb(0, argv, c, &e);
 	if (rc >= 0)
 		return rc;
 	print_error(&e, c->is_json);

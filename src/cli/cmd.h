@@ -5,10 +5,14 @@
  *
  *     hoc [--json] [--master URL] VERB [options] ARGUMENTS
  *
- * A verb has one or two words ("list", "node run"). Options are "--name value", "--name=value"
- * or flags, anywhere after the verb; "--" ends them. Every verb knows --help and --json.
- * A verb's function gets the parsed call, writes its answer with cli_print…, and returns 0, a
- * positive exit code that its help names, or -1 with an error, whose kind gives the exit code.
+ * A verb has one or two words ("list", "node run"). Options are "--name value", "--name=value",
+ * flags or single letters ("-f"), anywhere after the verb; "--" ends them. A value that may be
+ * left out is only written "--name=value". Every verb knows -h, --help and --json.
+ * A verb's function gets the parsed call, writes its answer to c->out, and returns 0, a
+ * positive exit code that its row names, or -1 with an error, whose kind gives the exit code.
+ *
+ * Without a verb the overview is shown; the first word of several verbs ("node") alone shows
+ * those. `hoc help VERB` is `hoc VERB --help`, `hoc --version` is `hoc version`.
  */
 #include <stdio.h>
 
@@ -26,6 +30,9 @@ struct cli_option {
 	const char *argument; /* word for the manual ("DIR"); NULL: a flag */
 	const char *help;
 	const char *initial; /* value if absent; NULL: none */
+	const char
+		*choices; /* usual values, with blanks between, for the completion; or NULL */
+	char letter;	  /* 'f': "-f" is the same; 0: none */
 	bool is_required, is_repeated;
 	bool is_value_optional; /* --name alone is allowed: "--wait", "--wait=60" */
 };
@@ -35,9 +42,11 @@ struct cli_value {
 	const char *text; /* "" for a flag */
 };
 
+struct cmd_tables;
 struct cli_call {
 	const struct cli_cmd *cmd;
-	const char *program; /* absolute path of this binary */
+	const struct cmd_tables *tables; /* of the program, for what is printed from them */
+	const char *program;		 /* absolute path of this binary */
 	struct arena *arena;
 	FILE *out;		   /* answers; errors and progress go to standard error */
 	bool is_json, is_terminal; /* is_terminal: standard error is one */
@@ -56,10 +65,11 @@ struct cli_cmd {
 	unsigned min_args, max_args;
 	const struct cli_option *options; /* ends with name NULL; NULL: none */
 	cli_fn *fn;
+	const char *group;   /* heading in the overview */
 	const char *help;    /* one sentence */
-	const char *details; /* paragraphs for the manual, may be NULL */
-	const char *example; /* one command line, may be NULL */
-	bool is_hidden;
+	const char *details; /* paragraphs for the manual, a line each; may be NULL */
+	const char *example; /* command lines, a line each */
+	const char *exits; /* "3 no such instance", a line each, besides 0 and 2; may be NULL */
 };
 
 /* A part of the command table; main.c joins those of all rooms. */
@@ -84,3 +94,5 @@ MUST int cli_path(const struct cli_call *c, const char *name, const char **out, 
 
 /* The commands that speak to a master or need none: the room's own. */
 extern const struct cli_table cli_commands;
+/* Those about the program itself: version, docs. */
+extern const struct cli_table cli_own_commands;

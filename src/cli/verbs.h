@@ -10,3 +10,5 @@ cli_fn verb_price_set, verb_price_list;
 cli_fn verb_invoice_run, verb_invoice_list, verb_invoice_show, verb_customer_set;
 cli_fn verb_profile_check, verb_profile_lock, verb_profile_build, verb_profile_show;
 cli_fn verb_demo;
+cli_fn verb_version, verb_docs_man, verb_docs_completion;
+cli_fn verb_docs_verbs, verb_docs_events, verb_docs_errors;
