@@ -271,26 +271,23 @@ MUST static int place_again(struct api_call *c, struct instance *i, struct err *
 	return rc > 0 ? place_take(c, i, e) : 0;
 }
 
-MUST static int change(struct api_call *c, struct instance *i, const struct request *r,
-		       struct err *e)
+/* The state that the root of *i's tree is wanted in; for a root its own. */
+MUST static int want_of_root(struct api_call *c, const struct instance *i,
+			     enum instance_want *out, struct err *e)
 {
-	enum instance_want root_want = i->want;
-	if (i->tree_id != i->id) {
-		struct instance root;
-		int rc = store_instance_by_id(c->tx, c->a, i->tree_id, &root, e);
-		if (rc <= 0)
-			return rc < 0 ? -1 : err_fail(e, ERR_INTERNAL, "tree without root");
-		root_want = root.want;
-	}
-	enum instance_want asked = i->asked;
-	int changed = tree_apply(i, r, root_want, e);
-	if (changed < 0)
-		return -1;
-	if (!changed)
-		return asked == i->asked ? 0 : store_instance_save(c->tx, i, e);
-	if (i->partition_id && !i->is_shared && (changed & CHANGE_RELEASE) &&
-	    check_release_there(c, i, e) < 0)
-		return -1;
+	struct instance root;
+	*out = i->want;
+	if (i->tree_id == i->id)
+		return 0;
+	int rc = store_instance_by_id(c->tx, c->a, i->tree_id, &root, e);
+	if (rc > 0)
+		*out = root.want;
+	return rc < 0 ? -1 : rc > 0 ? 0 : err_fail(e, ERR_INTERNAL, "tree without root");
+}
+
+/* Stores what a request changed, and what follows from it. */
+MUST static int store_change(struct api_call *c, struct instance *i, int changed, struct err *e)
+{
 	tell_changes(c, i, changed);
 	if (life_stamp(c, i, STAMP_REQUEST_CHANGED, e) < 0 ||
 	    store_instance_save(c->tx, i, e) < 0)
@@ -302,6 +299,24 @@ MUST static int change(struct api_call *c, struct instance *i, const struct requ
 	return 0;
 }
 
+MUST static int change(struct api_call *c, struct instance *i, const struct request *r,
+		       struct err *e)
+{
+	enum instance_want root_want;
+	if (want_of_root(c, i, &root_want, e) < 0)
+		return -1;
+	enum instance_want asked = i->asked;
+	int changed = tree_apply(i, r, root_want, e);
+	if (changed < 0)
+		return -1;
+	if (!changed)
+		return asked == i->asked ? 0 : store_instance_save(c->tx, i, e);
+	if (i->partition_id && !i->is_shared && (changed & CHANGE_RELEASE) &&
+	    check_release_there(c, i, e) < 0)
+		return -1;
+	return store_change(c, i, changed, e);
+}
+
 /* ---- creating ------------------------------------------------------------------------------ */
 
 MUST static int create(struct api_call *c, const struct request *r,
@@ -310,6 +325,9 @@ MUST static int create(struct api_call *c, const struct request *r,
 {
 	struct id guid = id_new(c->api->options.rng, "inst");
 	enum instance_want asked = r->has_state ? r->state : INSTANCE_STARTED;
+	enum instance_want root_want = INSTANCE_STARTED;
+	if (requester && want_of_root(c, requester, &root_want, e) < 0)
+		return -1;
 	*i = (struct instance){
 		.guid = arena_dup(c->a, id_str(&guid)),
 		.title = r->title,
@@ -324,7 +342,7 @@ MUST static int create(struct api_call *c, const struct request *r,
 		.release_name = release->name,
 		.type = r->type,
 		.asked = asked,
-		.want = requester ? tree_want(requester->want, asked) : asked,
+		.want = tree_want(root_want, asked),
 		.is_shared = r->is_shared,
 		.parameters_json = r->parameters_json,
 		.where_json = r->where_json,

@@ -20,7 +20,7 @@ MUST int order_release_or_opaque(struct api_call *c, struct str uri, const char 
  * customers have one). ERR_NOT_FOUND.
  */
 MUST int order_lookup(struct api_call *c, struct str name, struct str customer,
-		    struct instance *out, struct err *e);
+		      struct instance *out, struct err *e);
 
 struct order {
 	struct str customer;  /* "" : ORDER_CUSTOMER, or the requester's */

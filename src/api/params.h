@@ -9,8 +9,10 @@
 
 enum { PARAMS_KEPT_MAX = 128, PARAMS_ARENA_BYTES = 8 << 20 };
 
+/* The schemas that are kept: none at first. ERR_MEMORY. */
 struct checked;
 MUST int checked_new(struct checked **out, struct err *e);
+/* No check may be under way. NULL accepted; gives NULL. */
 struct checked *checked_free(struct checked *k);
 
 /*

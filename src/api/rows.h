@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #pragma once
 /* Inside room api: an array that grows in an arena. */
+#include <string.h>
+
 #include "base/arena.h"
 
 /*

@@ -57,13 +57,20 @@ struct view_customer {
 extern const struct json_desc view_instance_desc, view_node_desc, view_release_desc,
 	view_installation_desc, view_promise_desc, view_event_desc, view_customer_desc;
 
+/* What is shown of an instance that was loaded with its joins; texts are shared or in the call's arena. */
 void view_instance_of(struct api_call *c, const struct instance *i, struct view_instance *out);
+/* What is shown of a node; texts are shared or in the call's arena. */
 void view_node_of(struct api_call *c, const struct node *n, struct view_node *out);
+/* What is shown of a release; its manifest only if it was loaded; texts are shared or in the call's arena. */
 void view_release_of(struct api_call *c, const struct release *r, struct view_release *out);
+/* What is shown of an installation; texts are shared or in the call's arena. */
 void view_installation_of(struct api_call *c, const struct installation *s,
 			  struct view_installation *out);
+/* What is shown of a promise; texts are shared or in the call's arena. */
 void view_promise_of(struct api_call *c, const struct promise *p, struct view_promise *out);
+/* What is shown of an event; texts are shared or in the call's arena. */
 void view_event_of(struct api_call *c, const struct event *ev, struct view_event *out);
+/* What is shown of a customer; texts are shared or in the call's arena. */
 void view_customer_of(struct api_call *c, const struct customer *r, struct view_customer *out);
 
 /* A moment as text; "" for 0. */

@@ -63,6 +63,7 @@ enum alloc_verdict {
 	ALLOC_FULL,
 	ALLOC_VERDICTS
 };
+/* The first reason why the node does not fit, in the order of the enum; ALLOC_FITS if none. */
 enum alloc_verdict alloc_judge(const struct alloc_where *w, const struct alloc_node *n);
 /* The sentence of a refusal: "node n1: no free partition (8 of 8 busy)". Nothing for
  * ALLOC_FITS. */

@@ -13,9 +13,12 @@ struct price_row {
 	struct str name, body_json;
 	int64_t changed_at_ms;
 };
+/* Stores the list of that name, new or not. */
 MUST int store_price_save(struct db_tx *tx, const struct price_row *p, struct err *e);
+/* The list of that name. */
 MUST int store_price_find(struct db_tx *tx, struct arena *a, struct str name,
 			  struct price_row *out, struct err *e);
+/* By name. */
 MUST int store_price_list(struct db_tx *tx, struct arena *a, int64_t limit,
 			  struct price_row **out, size_t *count, struct err *e);
 

@@ -4,6 +4,7 @@
 #include "core/model.h"
 #include "store/schema.h"
 
+/* The customer of that name. */
 MUST int store_customer_find(struct db_tx *tx, struct arena *a, struct str name,
 			     struct customer *out, struct err *e);
 /* The customer of that name, made with it alone if there is none. */

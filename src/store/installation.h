@@ -4,8 +4,10 @@
 #include "core/model.h"
 #include "store/schema.h"
 
+/* The release on the node, with both names. */
 MUST int store_installation_find(struct db_tx *tx, struct arena *a, int64_t node_id,
 				 int64_t release_id, struct installation *out, struct err *e);
+/* Inserts; the node has to be there. */
 MUST int store_installation_add(struct db_tx *tx, const struct installation *s, struct err *e);
 /* Stores everything but the key. */
 MUST int store_installation_save(struct db_tx *tx, const struct installation *s, struct err *e);

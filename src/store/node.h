@@ -10,8 +10,10 @@
 #include "core/model.h"
 #include "store/schema.h"
 
+/* The node of that name. */
 MUST int store_node_find(struct db_tx *tx, struct arena *a, struct str name, struct node *out,
 			 struct err *e);
+/* The node with that row number. */
 MUST int store_node_by_id(struct db_tx *tx, struct arena *a, int64_t id, struct node *out,
 			  struct err *e);
 /* Inserts; sets n->id. */
@@ -32,6 +34,7 @@ MUST int store_node_silent(struct db_tx *tx, struct arena *a, int64_t before_ms,
 MUST int store_node_stamp(struct db_tx *tx, int64_t id, int64_t now_ms, int64_t *out,
 			  struct err *e);
 
+/* The partition of that name, gone or not. */
 MUST int store_partition_find(struct db_tx *tx, struct arena *a, int64_t node_id,
 			      struct str name, struct partition *out, struct err *e);
 /* In the order of the format. */

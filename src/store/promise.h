@@ -7,6 +7,7 @@
 #include "core/promise.h"
 #include "store/schema.h"
 
+/* The promise with that key. */
 MUST int store_promise_find(struct db_tx *tx, struct arena *a, struct str promiser,
 			    enum promise_kind kind, struct str name, struct promise *out,
 			    struct err *e);

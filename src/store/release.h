@@ -7,6 +7,7 @@
 #include "core/model.h"
 #include "store/schema.h"
 
+/* The release of exactly that URI; its manifest is left out. */
 MUST int store_release_by_uri(struct db_tx *tx, struct arena *a, struct str uri,
 			      struct release *out, struct err *e);
 /* The newest of that name. */

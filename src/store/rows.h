@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #pragma once
 /* Shared inside room store only: arrays that grow while rows come. */
+#include <string.h>
+
 #include "base/arena.h"
 
 /*

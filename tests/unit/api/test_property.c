@@ -44,11 +44,20 @@ static void order(struct walk *w)
 			requester = text(w->c, ", 'requester': '%s'", guid);
 	}
 	bool is_shared = rng_below(w->r, 4) == 0;
-	(void)POST(w->c, "/v1/instances",
-		   text(w->c, "{'release': 'web', 'title': '%s', 'type': '%s'%s%s%s}", title(w),
-			is_shared || rng_below(w->r, 2) ? "host" : "default",
-			states[rng_below(w->r, 4)], is_shared ? ", 'shared': true" : "",
-			requester));
+	const char *body = text(w->c, "{'release': 'web', 'title': '%s', 'type': '%s'%s%s%s}",
+				title(w), is_shared || rng_below(w->r, 2) ? "host" : "default",
+				states[rng_below(w->r, 4)], is_shared ? ", 'shared': true" : "",
+				requester);
+	struct json *once = POST(w->c, "/v1/instances", body);
+	if (w->c->status != 200)
+		return;
+	/* The same words again change nothing and get the same answer. */
+	int64_t events = cloud_number(w->c, "SELECT MAX(sequence) FROM event");
+	w->c->now_ms += 5;
+	struct json *twice = POST(w->c, "/v1/instances", body);
+	if (!json_is_equal(once, twice))
+		fail_msg("%s: %s, then %s", body, at(w->c, once, ""), at(w->c, twice, ""));
+	assert_int_equal(cloud_number(w->c, "SELECT MAX(sequence) FROM event"), events);
 }
 
 static void report(struct walk *w)
