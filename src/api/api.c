@@ -7,6 +7,8 @@
  */
 #include "api/api.h"
 
+#include <stdatomic.h>
+
 #include "api/bill.h"
 #include "api/call.h"
 #include "api/params.h"
@@ -17,7 +19,7 @@
 #include "store/promise.h"
 #include "store/schema.h"
 
-enum { LIVENESS_MS = 90000, PARAM_MAX = 2000 };
+enum { LIVENESS_MS = 90000, PARAM_MAX = 2000, WAITING_STEP = 20 };
 
 MUST int api_migrate(struct db *db, struct err *e)
 {
@@ -324,6 +326,16 @@ MUST int api_contact(struct api *api, struct db_tx *tx, struct str node, struct 
 	return call_contact(&c, &n, e) < 0 ? -1 : call_end(&c, e);
 }
 
+/* A few of the orders that wait, each time the next ones: most find their place when something
+ * becomes free, but not all that helps an order is noticed then. */
+MUST static int try_waiting(struct api_call *c, int64_t limit, struct err *e)
+{
+	int64_t after = atomic_load(&c->api->waiting_after);
+	int placed = place_waiting_any(c, &after, MIN_OF(limit, (int64_t)WAITING_STEP), e);
+	atomic_store(&c->api->waiting_after, after);
+	return placed;
+}
+
 MUST int api_assess(struct api *api, struct db_tx *tx, int64_t limit, struct arena *a,
 		    struct api_response *out, struct err *e)
 {
@@ -344,7 +356,10 @@ MUST int api_assess(struct api *api, struct db_tx *tx, int64_t limit, struct are
 	for (size_t i = 0; i < m; i++, changed++)
 		if (bill_assess(&c, due[i].name, e) < 0)
 			return -1;
-	return call_end(&c, e) < 0 ? -1 : changed;
+	int placed = try_waiting(&c, limit, e);
+	if (placed < 0 || call_end(&c, e) < 0)
+		return -1;
+	return changed + placed;
 }
 
 /* ---- the table ----------------------------------------------------------------------------- */

@@ -34,8 +34,9 @@ struct op {
 
 struct api {
 	struct api_options options;
-	struct http_router *router; /* of op_rows */
-	struct checked *checked;    /* compiled schemas, api/params.h */
+	struct http_router *router;    /* of op_rows */
+	struct checked *checked;       /* compiled schemas, api/params.h */
+	_Atomic int64_t waiting_after; /* id up to which api_assess tried what waits */
 };
 
 struct api_call {

@@ -395,3 +395,19 @@ void cloud_check(struct cloud *c)
 		fail_msg("chain: %s", e.text);
 	assert_int_equal(checked, cloud_number(c, "SELECT COUNT(*) FROM event"));
 }
+
+static int assess(struct db_tx *tx, void *user, struct err *e)
+{
+	struct cloud *c = user;
+	struct api_response out;
+	c->status = api_assess(c->api, tx, 100, c->a, &out, e);
+	return c->status < 0 ? -1 : 0;
+}
+
+int cloud_assess(struct cloud *c)
+{
+	struct err e = ERR_INIT;
+	if (db_write(c->db, assess, c, &e) < 0)
+		fail_msg("%s", e.text);
+	return c->status;
+}

@@ -78,6 +78,8 @@ void cloud_report(struct cloud *c, const char *guid, const char *state);
 void cloud_stage(struct cloud *c, int partitions);
 /* Formats into a fresh text. */
 const char *text(struct cloud *c, const char *format, ...) PRINTF(2, 3);
+/* The periodic job; how many things changed. */
+int cloud_assess(struct cloud *c);
 /* Checks what must always hold: owners, counts, chain. */
 void cloud_check(struct cloud *c);
 /* The one number of a SELECT; `sql` is a literal. */

@@ -319,7 +319,9 @@ static void shared_instances_have_a_host(struct cloud *c)
 	assert_at(c, s, "status", "waiting");
 	struct json *host =
 		OK_POST(c, "/v1/instances", "{'release': 'web', 'type': 'host', 'title': 'h'}");
-	/* Nobody woke it: the job does, or the next change. */
+	/* Nobody woke it: the job finds the host. */
+	assert_int_equal(cloud_assess(c), 1);
+	assert_at(c, OK_GET(c, "/v1/instances/s"), "host", at(c, host, "guid"));
 	s = OK_POST(c, "/v1/instances",
 		    "{'release': 'web', 'type': 'host', 'title': 's', 'shared': true, "
 		    "'parameters': {'domain': 'e'}}");
