@@ -77,6 +77,19 @@ void files_close(struct files_home *h)
 	file_closep(&h->fd);
 }
 
+/* The next directory of a path: -1 with *e, or -2 if it is missing and is not to be made. */
+static int step_into(const struct files_home *h, int dir, const char *name, bool is_made,
+		     struct err *e)
+{
+	if (is_made)
+		return enter(dir, name, h->uid, e);
+	int next = open_beneath(dir, name, O_RDONLY | O_DIRECTORY, 0);
+	/* What a link or a file stands before is not beneath the home either. */
+	if (next < 0 && (errno == ENOENT || errno == ELOOP || errno == ENOTDIR))
+		return -2;
+	return next < 0 ? err_os(e, errno, "open directory %s", name) : next;
+}
+
 /*
  * Opens the directory that holds the last part of `path`, making what is missing if asked, and
  * copies the last part into name[PATH_BYTES]. -1 with *e, or -2 if a directory is missing.
@@ -97,17 +110,10 @@ static int open_parent(const struct files_home *h, struct str path, bool is_made
 		(void)snprintf(name, PATH_BYTES, "%" STR_F, STR_A(part));
 		if (!rest.p)
 			return dir;
-		int next = is_made ? enter(dir, name, h->uid, e)
-				   : open_beneath(dir, name, O_RDONLY | O_DIRECTORY, 0);
-		int os = errno;
-		/* What a link or a file stands before is not beneath the home either. */
-		bool is_missing =
-			next < 0 && !is_made && (os == ENOENT || os == ELOOP || os == ENOTDIR);
+		int next = step_into(h, dir, name, is_made, e);
 		file_closep(&dir);
-		if (is_missing)
-			return -2;
 		if (next < 0)
-			return is_made ? -1 : err_os(e, os, "open %" STR_F, STR_A(path));
+			return next;
 		dir = next;
 	}
 	file_closep(&dir);

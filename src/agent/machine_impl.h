@@ -26,7 +26,6 @@ struct release_slot {
 	char *release; /* NULL: empty */
 	struct plan_release facts;
 	uint64_t report_token;
-	bool is_telling_wanted; /* what was wanted when the report began */
 	char message[MACHINE_MESSAGE_MAX];
 };
 

@@ -698,7 +698,6 @@ void link_report_release(struct machine *m, size_t slot)
 {
 	struct release_slot *r = &m->releases[slot];
 	struct str node = str_from(m->node), release = str_from(r->release);
-	r->is_telling_wanted = r->facts.is_wanted;
 	if (r->facts.failures)
 		r->report_token = call_v0(m, "put.v0.software_installation_error",
 					  "software_release_uri", release, "computer_guid",
@@ -724,9 +723,6 @@ static void release_report_answered(struct machine *m, size_t slot, int status)
 	r->report_token = 0;
 	r->facts.is_busy = false;
 	if (!is_report_over(m, status, r->release))
-		return;
-	/* Something else is wanted now: that is still to be told. */
-	if (r->is_telling_wanted != r->facts.is_wanted)
 		return;
 	r->facts.is_told = true;
 	if (!r->facts.is_wanted && r->facts.is_removed) {

@@ -103,7 +103,7 @@ static void a_late_answer_does_not_free_the_next_instance(void **state)
 	late->token = 0;
 	w->instances[0] = (struct fake_instance){"inst-b", "started", "p0", R1, NULL, 1};
 	news(w, "\"inst-b\"", false);
-	run(w);
+	run_master(w); /* its first step is under way */
 	assert_true(str_is(machine_wish(w->m, 0)->guid, "inst-b"));
 	assert_true(was(w, "forget 0 inst-a"));
 	assert_false(was(w, "forget 0 inst-b"));
@@ -176,6 +176,23 @@ static void a_version_applied_in_between_is_applied_again(void **state)
 	assert_deployed(w, 0);
 }
 
+/* The new version failed half way: going back to the old one is work, too. */
+static void a_return_to_the_old_version_is_applied(void **state)
+{
+	struct world *w = *state;
+	deploy_one(w);
+	w->instances[0].timestamp = 2;
+	news(w, "\"inst-a\"", false);
+	run_master(w);
+	end_step(w, 0, PLAN_FAILED);
+	forget_journal(w);
+	w->instances[0].timestamp = 1;
+	news(w, "\"inst-a\"", false);
+	run(w);
+	assert_int_equal(times(w, "step 0 apply"), 1);
+	assert_deployed(w, 0);
+}
+
 /* ---- several partitions --------------------------------------------------------------------- */
 
 static void order_three(struct world *w)
@@ -212,7 +229,7 @@ static void busy_neighbours_starve_nobody(void **state UNUSED)
 	start(&w, false);
 	run_master(&w);
 	end_build(&w, 0, true);
-	for (int i = 0; i < 60; i++) {
+	for (int i = 0; i < 40; i++) {
 		for (size_t k = 0; k < SLOTS; k++)
 			if (w.steps[k].is_busy) {
 				applied[k] += w.steps[k].kind == PLAN_PROBE;
@@ -221,7 +238,7 @@ static void busy_neighbours_starve_nobody(void **state UNUSED)
 								       : PLAN_OK);
 				break;
 			}
-		pass_time(&w, 300);
+		pass_time(&w, 600); /* all others are due whenever a step ends */
 	}
 	for (size_t k = 0; k < SLOTS; k++)
 		assert_true(applied[k] > 5);
@@ -534,6 +551,7 @@ int main(void)
 		SCENE(a_partition_given_on_is_wiped_first),
 		SCENE(two_wishes_during_a_step_are_both_seen),
 		SCENE(a_version_applied_in_between_is_applied_again),
+		SCENE(a_return_to_the_old_version_is_applied),
 		SCENE(no_more_steps_than_allowed),
 		cmocka_unit_test(busy_neighbours_starve_nobody),
 		SCENE(a_build_that_fails_is_told_and_tried_later),
