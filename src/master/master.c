@@ -17,9 +17,6 @@
 #include "profile/eval.h"
 #include "store/event.h"
 
-#ifndef HOC_VERSION
-#endif
-
 enum { GROUP_MS = 20, JOB_ROWS = 200, SETTINGS_ARENA = 1 << 20, EVAL_IDLE_MS = 600000 };
 
 struct master {
