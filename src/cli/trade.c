@@ -34,8 +34,12 @@ static struct str price_text(struct cli_call *c, const struct json *component,
 {
 	struct str price = client_text(component, "price");
 	const struct json *tiers = json_get(component, S("tiers"));
-	if (!price.n && json_count(tiers))
+	/* A usage has tiers, a subscription has not. */
+	if (json_count(tiers))
 		price = client_text(json_at(tiers, 0), "unit_price");
+	if (json_count(tiers) > 1)
+		return arena_fmt(c->arena, "%" STR_F " %" STR_F ", %zu tiers", STR_A(price),
+				 STR_A(currency), json_count(tiers));
 	return arena_fmt(c->arena, "%" STR_F " %" STR_F, STR_A(price), STR_A(currency));
 }
 
