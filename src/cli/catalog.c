@@ -1,16 +1,39 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The catalogue and the nodes: publish, catalog, supply, unsupply, nodes. */
+#include <errno.h>
+#include <sys/stat.h>
+
 #include "base/file.h"
 #include "cli/client.h"
 #include "cli/publish.h"
 #include "cli/verbs.h"
 #include "profile/bundle.h"
 
-MUST int publish_bundle(struct cli_call *c, const char *path, struct json **out, struct err *e)
+MUST int publish_path(struct cli_call *c, const char *named, const char **out, struct err *e)
 {
+	struct stat st;
+	*out = named;
+	if (stat(named, &st) < 0)
+		return errno == ENOENT || errno == ENOTDIR
+			       ? err_fail(e, ERR_NOT_FOUND, "no profile at %s", named)
+			       : err_os(e, errno, "look at %s", named);
+	if (!S_ISDIR(st.st_mode))
+		return 0;
+	*out = file_join(c->arena, str_from(named), S("profile.jsonnet")).p;
+	if (arena_check(c->arena, e) < 0)
+		return -1;
+	return file_exists(*out) ? 0
+				 : err_fail(e, ERR_NOT_FOUND,
+					    "the folder %s holds no profile.jsonnet", named);
+}
+
+MUST int publish_bundle(struct cli_call *c, const char *named, struct json **out, struct err *e)
+{
+	const char *path;
 	struct profile_bundle bundle;
 	struct json *tree, *body = json_object_new(c->arena);
-	if (profile_bundle_collect(path, NULL, c->arena, &bundle, e) < 0 ||
+	if (publish_path(c, named, &path, e) < 0 ||
+	    profile_bundle_collect(path, NULL, c->arena, &bundle, e) < 0 ||
 	    json_parse(bundle.canonical, c->arena, &tree, e) < 0)
 		return -1;
 	json_set(c->arena, body, S("bundle"), tree);

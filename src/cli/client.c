@@ -2,10 +2,12 @@
 /* Requests of the verbs, and tables for people. */
 #include "cli/client.h"
 
+#include <unistd.h>
+
 #include "base/utf8.h"
 #include "http/client.h"
 
-enum { ANSWER_MAX = 64 << 20, TIMEOUT_MS = 90000 };
+enum { ANSWER_MAX = 64 << 20, TIMEOUT_MS = 90000, CELL_MAX_BYTES = 16384, CELL_COLUMNS = 40 };
 
 static enum http_method method_of(const char *name)
 {
@@ -23,8 +25,10 @@ static int fetch(struct cli_call *c, const char *method, struct str path, struct
 	const struct http_request r = {
 		.method = method_of(method), .target = path, .body = body};
 	struct http_response response;
-	if (http_client_open(&o, &client, e) < 0)
+	if (http_client_open(&o, &client, e) < 0) {
+		(void)snprintf(e->field, sizeof e->field, "master");
 		return -1;
+	}
 	if (http_fetch_ok(client, &r, c->arena, &response, e) != 0) {
 		if (e->kind == ERR_UNREACHABLE)
 			return err_in(e, "the master %s does not answer", c->master);
@@ -116,7 +120,30 @@ void table_cell(struct table *t, struct str text)
 		t->cells = grown;
 		t->cap = cap;
 	}
-	t->cells[t->count++] = text;
+	struct buf b CLEAN(buf_fini) = BUF_INIT(CELL_MAX_BYTES);
+	utf8_add_line(&b, str_sub(text, 0, CELL_MAX_BYTES / 3));
+	t->cells[t->count++] = arena_dup(t->call->arena, buf_str(&b));
+}
+
+/* The cell as wide as a terminal has room for: cut with an ellipsis. */
+static struct str cut(struct cli_call *c, struct str cell)
+{
+	struct str rest = cell;
+	struct utf8_char u;
+	size_t columns = 0;
+	while (columns < CELL_COLUMNS - 1 && utf8_next(&rest, &u))
+		columns += u.columns;
+	return arena_fmt(c->arena, "%" STR_F "…", STR_A(str_sub(cell, 0, cell.n - rest.n)));
+}
+
+/* A terminal gets cells of a bounded width, except the last column; anything else gets all. */
+static void cut_wide(struct table *t)
+{
+	if (isatty(fileno(t->call->out)) != 1)
+		return;
+	for (size_t i = 0; i < t->count; i++)
+		if ((i + 1) % t->columns && utf8_columns(t->cells[i]) > CELL_COLUMNS)
+			t->cells[i] = cut(t->call, t->cells[i]);
 }
 
 static void print_row(struct table *t, const struct str *cells, const size_t *width)
@@ -139,6 +166,7 @@ void table_end(struct table *t, const char *empty)
 		(void)fprintf(t->call->out, "%s\n", empty);
 		return;
 	}
+	cut_wide(t);
 	for (size_t i = 0; i < t->columns; i++) {
 		heads[i] = str_from(t->heads[i]);
 		width[i] = heads[i].n;

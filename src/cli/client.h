@@ -25,7 +25,9 @@ int64_t client_i64(const struct json *object, const char *key);
 void client_print_json(struct cli_call *c, const struct json *doc);
 
 /*
- * A table for people: columns padded to the widest cell in terminal columns, last one as it is.
+ * A table for people: columns padded to the widest cell in terminal columns, last one as it is;
+ * controls in a cell (line ends, escapes) become blanks, so that a text cannot move the cursor.
+ * On a terminal all but the last column are cut to 40 columns.
  * Without rows `empty` is written.
  */
 enum { TABLE_COLUMNS_MAX = 10 };

@@ -5,6 +5,7 @@
  */
 #include "base/file.h"
 #include "cli/client.h"
+#include "cli/publish.h"
 #include "cli/verbs.h"
 #include "profile/build.h"
 #include "profile/check.h"
@@ -24,7 +25,9 @@ static void opened_fini(struct opened *o)
 static int open_eval(struct cli_call *c, struct opened *o, struct err *e)
 {
 	const struct profile_eval_options eo = {.program = c->program};
-	if (profile_bundle_collect(c->arguments[0], NULL, c->arena, &o->bundle, e) < 0)
+	const char *path;
+	if (publish_path(c, c->arguments[0], &path, e) < 0 ||
+	    profile_bundle_collect(path, NULL, c->arena, &o->bundle, e) < 0)
 		return -1;
 	return profile_eval_new(&eo, &o->eval, e);
 }
@@ -50,9 +53,9 @@ static void print_findings(struct cli_call *c, const struct profile_findings *f)
 		json_set_bool(c->arena, one, S("error"), x->is_error);
 		json_add(c->arena, list, one);
 		if (!c->is_json)
-			(void)fprintf(c->out, "%-6s %" STR_F ": %" STR_F "\n",
+			(void)fprintf(c->out, "%-6s  %" STR_F "%s%" STR_F "\n",
 				      x->is_error ? "error" : "advice", STR_A(x->path),
-				      STR_A(x->text));
+				      x->path.n ? ": " : "", STR_A(x->text));
 	}
 	json_set(c->arena, doc, S("findings"), list);
 	if (c->is_json)
@@ -74,6 +77,47 @@ int verb_profile_check(struct cli_call *c, struct err *e)
 
 /* ---- show ---------------------------------------------------------------------------------- */
 
+/* "  memory_mib = 64" and what it is, for each property of a schema. */
+static int print_schema(struct cli_call *c, const char *head, struct str text, struct err *e)
+{
+	struct json *schema;
+	if (json_parse(text, c->arena, &schema, e) < 0)
+		return -1;
+	const struct json *properties = json_get(schema, S("properties"));
+	for (size_t i = 0; i < json_count(properties); i++) {
+		const struct json_member *m = &properties->members[i];
+		const struct json *initial = json_get(m->value, S("default"));
+		struct str shown = initial ? json_text(initial, c->arena) : S(""),
+			   help = client_text(m->value, "description");
+		(void)fprintf(c->out, "  %-12s%" STR_F "%s%" STR_F "\n", i ? "" : head,
+			      STR_A(m->key), initial ? " = " : "", STR_A(shown));
+		if (help.n)
+			(void)fprintf(c->out, "%16s%" STR_F "\n", "", STR_A(help));
+	}
+	return arena_check(c->arena, e);
+}
+
+static int print_profile(struct cli_call *c, const struct opened *o, const char *uri,
+			 struct err *e)
+{
+	const struct profile_manifest *m = &o->manifest;
+	(void)fprintf(c->out, "%s\n%" STR_F " (%" STR_F ")\nfiles:", uri, STR_A(m->title),
+		      STR_A(m->category));
+	for (size_t i = 0; i < o->bundle.file_count; i++)
+		(void)fprintf(c->out, " %" STR_F, STR_A(o->bundle.files[i].path));
+	(void)fprintf(c->out, "\npackages (%" STR_F "):", STR_A(m->software.suite));
+	for (size_t i = 0; i < m->software.packages.count; i++)
+		(void)fprintf(c->out, " %" STR_F, STR_A(m->software.packages.items[i]));
+	(void)fprintf(c->out, "\n");
+	for (size_t i = 0; i < m->type_count; i++) {
+		(void)fprintf(c->out, "type %" STR_F "\n", STR_A(m->types[i].name));
+		if (print_schema(c, "parameters", m->types[i].parameters_schema, e) < 0 ||
+		    print_schema(c, "connection", m->types[i].connection_schema, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 int verb_profile_show(struct cli_call *c, struct err *e)
 {
 	struct opened o CLEAN(opened_fini) = {.eval = NULL};
@@ -83,27 +127,11 @@ int verb_profile_show(struct cli_call *c, struct err *e)
 	    json_parse(o.manifest_text, c->arena, &manifest, e) < 0)
 		return -1;
 	profile_uri_build(o.bundle.name, o.bundle.hash, uri);
+	if (!c->is_json)
+		return print_profile(c, &o, uri, e);
 	json_set_str(c->arena, doc, S("release"), str_from(uri));
 	json_set(c->arena, doc, S("manifest"), manifest);
-	if (c->is_json) {
-		client_print_json(c, doc);
-		return 0;
-	}
-	(void)fprintf(c->out, "%s\n%" STR_F " (%" STR_F ")\nfiles:", uri,
-		      STR_A(o.manifest.title), STR_A(o.manifest.category));
-	for (size_t i = 0; i < o.bundle.file_count; i++)
-		(void)fprintf(c->out, " %" STR_F, STR_A(o.bundle.files[i].path));
-	(void)fprintf(c->out, "\npackages (%" STR_F "):", STR_A(o.manifest.software.suite));
-	for (size_t i = 0; i < o.manifest.software.packages.count; i++)
-		(void)fprintf(c->out, " %" STR_F, STR_A(o.manifest.software.packages.items[i]));
-	(void)fprintf(c->out, "\n");
-	for (size_t i = 0; i < o.manifest.type_count; i++)
-		(void)fprintf(c->out,
-			      "type %" STR_F "\n  parameters %" STR_F "\n  connection %" STR_F
-			      "\n",
-			      STR_A(o.manifest.types[i].name),
-			      STR_A(o.manifest.types[i].parameters_schema),
-			      STR_A(o.manifest.types[i].connection_schema));
+	client_print_json(c, doc);
 	return 0;
 }
 

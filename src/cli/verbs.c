@@ -117,7 +117,6 @@ static const struct cli_option demo_options[] = {
 #define EXITS_WAIT \
 	"3 there is no such instance\n" \
 	"9 --wait: it was not so in time; the text says what it is instead\n" EXITS_ASK
-#define EXITS_RELEASE "3 there is no such release or node\n" EXITS_ASK
 #define EXITS_PROFILE "3 there is no such profile"
 
 #define PROFILE_IS \
@@ -160,8 +159,7 @@ static const struct cli_cmd cmds[] = {
 		 "hoc request redis cache --wait\n"
 		 "hoc request postgresql shop --param database=shop --param memory_mib=512\n"
 		 "hoc request nginx site --params-file site.json --where region=eu --wait=60",
-	 .exits = "3 there is no such release\n"
-		  "9 --wait: it was not so in time; the text says what it is "
+	 .exits = "9 --wait: it was not so in time; the text says what it is "
 		  "instead\n" EXITS_ASK},
 	{.name = "list",
 	 .group = orders,
@@ -227,7 +225,7 @@ static const struct cli_cmd cmds[] = {
 	 .details = "Kept, broken or unknown, since when, and what the last look found. The "
 		    "exit code does not depend on it: scripts read --json.",
 	 .example = "hoc promise shop\nhoc promise shop --history\nhoc promise n1",
-	 .exits = "3 nothing has that name\n" EXITS_ASK},
+	 .exits = EXITS_ASK},
 	{.name = "log",
 	 .group = looking,
 	 .arguments = "TITLE",
@@ -276,7 +274,7 @@ static const struct cli_cmd cmds[] = {
 	 .details = "Returns at once; the node builds as soon as it hears of it. How far it "
 		    "is: hoc node status, on the node.",
 	 .example = "hoc supply redis n1",
-	 .exits = EXITS_RELEASE},
+	 .exits = EXITS_ASK},
 	{.name = "unsupply",
 	 .group = catalogue,
 	 .arguments = "RELEASE NODE",
@@ -285,7 +283,7 @@ static const struct cli_cmd cmds[] = {
 	 .fn = verb_unsupply,
 	 .help = "Have a release removed from a node, once nothing uses it there.",
 	 .example = "hoc unsupply redis@0123abcd n1",
-	 .exits = EXITS_RELEASE},
+	 .exits = EXITS_ASK},
 
 	{.name = "profile check",
 	 .group = publishing,
@@ -381,8 +379,7 @@ static const struct cli_cmd cmds[] = {
 	 .fn = verb_invoice_run,
 	 .help = "Bill a period: the same period twice gives the same invoice.",
 	 .example = "hoc invoice run acme --from 2026-10-01 --to 2026-11-01",
-	 .exits = "3 there is no such customer or price list\n"
-		  "4 the period shares time with an invoice that is there\n" EXITS_ASK},
+	 .exits = "4 the period shares time with an invoice that is there\n" EXITS_ASK},
 	{.name = "invoice list",
 	 .group = commerce,
 	 .options = customer_options,

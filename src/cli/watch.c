@@ -74,11 +74,15 @@ static int log_path(struct cli_call *c, const char *node, struct str partition,
 {
 	struct str text;
 	struct json *spec;
+	if (!partition.n)
+		return err_fail(e, ERR_NOT_FOUND, "%s has no place on a node yet",
+				c->arguments[0]);
 	struct str dir = arena_fmt(c->arena, "%s/partitions/%" STR_F, node, STR_A(partition));
 	int rc = file_read(arena_fmt(c->arena, "%" STR_F "/spec.json", STR_A(dir)).p, SPEC_MAX,
 			   c->arena, &text, e);
 	if (rc > 0)
-		return err_fail(e, ERR_NOT_FOUND, "nothing of it runs on the node in %s", node);
+		return err_fail(e, ERR_NOT_FOUND, "nothing of %s runs on the node in %s",
+				c->arguments[0], node);
 	if (rc < 0 || json_parse(text, c->arena, &spec, e) < 0)
 		return -1;
 	const struct json *services = json_get(spec, S("services"));
@@ -92,29 +96,37 @@ static int log_path(struct cli_call *c, const char *node, struct str partition,
 			 service ? service : "");
 }
 
+/* 1: the reader of our output went away. */
 static int copy_new(FILE *out, int fd, struct err *e)
 {
 	char chunk[16384];
 	ssize_t n;
 	while ((n = read(fd, chunk, sizeof chunk)) > 0)
 		(void)fwrite(chunk, 1, (size_t)n, out);
-	(void)fflush(out);
-	return n < 0 ? err_os(e, errno, "read the log") : 0;
+	if (n < 0)
+		return err_os(e, errno, "read the log");
+	if (fflush(out) == 0 && !ferror(out))
+		return 0;
+	return errno == EPIPE ? 1 : err_os(e, errno, "write the log");
 }
 
-/* Writes what is appended until interrupted. A log that got shorter was cut: begins anew. */
+/*
+ * Writes what is appended until interrupted. A log that got shorter was cut: begins anew. What
+ * came before the watch was there is copied first.
+ */
 static int follow(FILE *out, int fd, const char *path, struct err *e)
 {
 	char events[4096];
 	int watch CLEAN(file_closep) = inotify_init1(IN_CLOEXEC);
 	if (watch < 0 || inotify_add_watch(watch, path, IN_MODIFY) < 0)
 		return err_os(e, errno, "watch %s", path);
-	while (read(watch, events, sizeof events) > 0 || errno == EINTR) {
+	do {
 		off_t at = lseek(fd, 0, SEEK_CUR), end = lseek(fd, 0, SEEK_END);
 		(void)lseek(fd, end < at ? 0 : at, SEEK_SET);
-		if (copy_new(out, fd, e) < 0)
-			return -1;
-	}
+		int rc = copy_new(out, fd, e);
+		if (rc != 0)
+			return rc < 0 ? -1 : 0;
+	} while (read(watch, events, sizeof events) > 0 || errno == EINTR);
 	return 0;
 }
 
@@ -133,11 +145,14 @@ int verb_log(struct cli_call *c, struct err *e)
 		     &path, e) < 0)
 		return -1;
 	int fd CLEAN(file_closep) = open(path.p, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		return err_fail(e, ERR_NOT_FOUND, "its service has no log yet");
 	if (fd < 0)
-		return errno == ENOENT ? 0 : err_os(e, errno, "open %s", path.p);
+		return err_os(e, errno, "open %s", path.p);
 	off_t size = lseek(fd, 0, SEEK_END);
 	(void)lseek(fd, cli_has(c, "all") || size < TAIL_MAX ? 0 : size - TAIL_MAX, SEEK_SET);
-	if (copy_new(c->out, fd, e) < 0)
-		return -1;
+	int rc = copy_new(c->out, fd, e);
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
 	return cli_has(c, "follow") ? follow(c->out, fd, path.p, e) : 0;
 }
