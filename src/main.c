@@ -11,7 +11,7 @@
 #include "agent/agent.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "cli/cmd.h"
+#include "cli/client.h"
 #include "cli/settings.h"
 #include "json/json.h"
 #include "master/master.h"
@@ -199,43 +199,55 @@ static int do_boot(struct cli_call *c, struct err *e)
 	return say_failed(c, failed);
 }
 
-static void print_partition(const struct cli_call *c, const struct json *p)
+static struct str kept_of(const struct cli_call *c, const struct json *promises)
 {
-	struct str none = S("");
 	size_t kept = 0;
-	const struct json *promises = json_get(p, S("promises"));
 	for (size_t i = 0; i < json_count(promises); i++)
-		kept += str_is(json_str_of(json_get(json_at(promises, i), S("state")), none),
-			       "kept");
-	char shown[40] = "";
-	if (json_count(promises))
-		(void)snprintf(shown, sizeof shown, "%zu of %zu kept", kept,
-			       json_count(promises));
-	(void)fprintf(c->out,
-		      "%-6" STR_F "%-11" STR_F "%-15" STR_F " %-20" STR_F " %-14s %" STR_F "\n",
-		      STR_A(json_str_of(json_get(p, S("partition")), none)),
-		      STR_A(json_str_of(json_get(p, S("now")), none)),
-		      STR_A(json_str_of(json_get(p, S("ipv4")), none)),
-		      STR_A(json_str_of(json_get(p, S("title")), none)), shown,
-		      STR_A(json_str_of(json_get(p, S("message")), none)));
+		kept += str_is(client_text(json_at(promises, i), "state"), "kept");
+	return json_count(promises)
+		       ? arena_fmt(c->arena, "%zu of %zu", kept, json_count(promises))
+		       : S("");
 }
 
-static void print_release(const struct cli_call *c, const struct json *r)
+static void print_partitions(struct cli_call *c, const struct json *list)
 {
-	struct str none = S(""), release = json_str_of(json_get(r, S("release")), none);
-	struct str name = str_sub(release, 0, str_find(release, S("@sha256:")) + 16);
-	(void)fprintf(c->out, "%-42" STR_F "%" STR_F, STR_A(name),
-		      STR_A(json_str_of(json_get(r, S("state")), none)));
-	if (json_get(r, S("phase")))
-		(void)fprintf(c->out, ": %" STR_F " %lld of %lld",
-			      STR_A(json_str_of(json_get(r, S("phase")), none)),
-			      (long long)json_i64_of(json_get(r, S("done")), 0),
-			      (long long)json_i64_of(json_get(r, S("total")), 0));
-	(void)fprintf(c->out, "  %" STR_F "\n",
-		      STR_A(json_str_of(json_get(r, S("message")), none)));
+	static const char *const heads[] = {"PARTITION", "NOW",	    "ADDRESS", "TITLE",
+					    "KEPT",	 "MESSAGE", NULL};
+	struct table t;
+	table_start(&t, c, heads);
+	for (size_t i = 0; i < json_count(list); i++) {
+		const struct json *p = json_at(list, i);
+		table_cell(&t, client_text(p, "partition"));
+		table_cell(&t, client_text(p, "now"));
+		table_cell(&t, client_text(p, "ipv4"));
+		table_cell(&t, client_text(p, "title"));
+		table_cell(&t, kept_of(c, json_get(p, S("promises"))));
+		table_cell(&t, client_text(p, "message"));
+	}
+	table_end(&t, "no partitions");
 }
 
-static void print_status(const struct cli_call *c, const struct json *doc)
+static void print_releases(struct cli_call *c, const struct json *list)
+{
+	static const char *const heads[] = {"RELEASE", "NOW", "PHASE", "MESSAGE", NULL};
+	struct table t;
+	table_start(&t, c, heads);
+	for (size_t i = 0; i < json_count(list); i++) {
+		const struct json *r = json_at(list, i);
+		struct str release = client_text(r, "release"), phase = client_text(r, "phase");
+		table_cell(&t, str_sub(release, 0, str_find(release, S("@sha256:")) + 16));
+		table_cell(&t, client_text(r, "state"));
+		if (phase.n)
+			phase = arena_fmt(c->arena, "%" STR_F " %lld of %lld", STR_A(phase),
+					  (long long)client_i64(r, "done"),
+					  (long long)client_i64(r, "total"));
+		table_cell(&t, phase);
+		table_cell(&t, client_text(r, "message"));
+	}
+	table_end(&t, "no releases");
+}
+
+static void print_status(struct cli_call *c, const struct json *doc)
 {
 	const struct json *partitions = json_get(doc, S("partitions")),
 			  *releases = json_get(doc, S("releases"));
@@ -246,10 +258,10 @@ static void print_status(const struct cli_call *c, const struct json *doc)
 		      json_bool_of(json_get(doc, S("linked")), false) ? "master answers"
 								      : "no master",
 		      (long long)json_i64_of(json_get(doc, S("outbox")), 0));
-	for (size_t i = 0; i < json_count(releases); i++)
-		print_release(c, json_at(releases, i));
-	for (size_t i = 0; i < json_count(partitions); i++)
-		print_partition(c, json_at(partitions, i));
+	(void)fputc('\n', c->out);
+	print_releases(c, releases);
+	(void)fputc('\n', c->out);
+	print_partitions(c, partitions);
 }
 
 static int do_status(struct cli_call *c, struct err *e)
