@@ -3,9 +3,13 @@
  * Children by vfork, watched through a pidfd.
  *
  * vfork: the child borrows our memory until it executes, so starting costs the same in a
- * program of any size, and the child's errno comes back through a plain variable. Between vfork
- * and exec only system calls are made, the user's change by raw ones (libc's would tell our
- * other threads). Input is a memory file, so nothing is pumped and no SIGPIPE exists.
+ * program of any size. Between vfork and exec only system calls are made, the user's change by
+ * raw ones (libc's would tell our other threads). Input is a memory file, so nothing is pumped
+ * and no SIGPIPE exists.
+ *
+ * A child of a control group is born in it (clone3, with a copy of our memory): to move there
+ * afterwards makes the kernel wait for all its processors, some 10 ms during which we would wait
+ * as well. Either way the child's errno comes back through a page that both share.
  *
  *     running ──exit──▶ ended ──pipes at end, or EV_CHILD_LINGER_MS──▶ fn called, freed
  */
@@ -13,6 +17,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -49,7 +54,14 @@ struct launch {
 	const struct ev_child_spec *spec;
 	char *const *argv, *const *env;
 	int stdio[STDIO];
-	volatile int os; /* errno of the child's failure */
+	bool is_born_inside; /* of the control group */
+	struct failing *failing;
+};
+
+/* What the child last tried, and its errno if that failed; constants, so the same address is the
+ * same text in both. */
+struct failing {
+	volatile int os;
 	const char *volatile step;
 };
 
@@ -132,9 +144,16 @@ static int open_stdio(struct ev_child *c, struct launch *l, struct err *e)
 	return l->stdio[2] < 0 ? -1 : 0;
 }
 
-static bool enter_places(const struct ev_child_spec *s)
+static bool enter_cgroup(int dir_fd)
 {
-	if (s->cgroup_fd > 0 && write(s->cgroup_fd, "0", 1) != 1)
+	int fd = openat(dir_fd, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+	return fd >= 0 && write(fd, "0", 1) == 1;
+}
+
+static bool enter_places(const struct launch *l)
+{
+	const struct ev_child_spec *s = l->spec;
+	if (s->cgroup_fd > 0 && !l->is_born_inside && !enter_cgroup(s->cgroup_fd))
 		return false;
 	return s->netns_fd <= 0 || setns(s->netns_fd, CLONE_NEWNET) == 0;
 }
@@ -160,26 +179,35 @@ static void default_signals(void)
 static void become(struct launch *l)
 {
 	const struct ev_child_spec *s = l->spec;
-	l->step = "enter the cgroup or network namespace";
-	if (!enter_places(s))
+	l->failing->step = "enter the cgroup or network namespace";
+	if (!enter_places(l))
 		return;
-	l->step = "make a process group";
+	l->failing->step = "make a process group";
 	if (setpgid(0, 0) < 0)
 		return;
-	l->step = "set its descriptors";
+	l->failing->step = "set its descriptors";
 	for (int i = 0; i < STDIO; i++)
 		if (dup2(l->stdio[i], i) < 0)
 			return;
 	(void)close_range(STDIO, ~0U, CLOSE_RANGE_CLOEXEC);
-	l->step = "change directory";
+	l->failing->step = "change directory";
 	if (s->cwd && chdir(s->cwd) < 0)
 		return;
-	l->step = "change user";
+	l->failing->step = "change user";
 	if (!take_user(s))
 		return;
 	default_signals();
-	l->step = "execute";
+	l->failing->step = "execute";
 	(void)execvpe(l->argv[0], l->argv, l->env);
+}
+
+/* As fork, into a control group. -1 also where the kernel or a filter knows no such thing. */
+static pid_t fork_into(int cgroup_dir_fd)
+{
+	struct clone_args args = {.flags = CLONE_INTO_CGROUP | CLONE_VFORK,
+				  .exit_signal = SIGCHLD,
+				  .cgroup = (uint64_t)cgroup_dir_fd};
+	return (pid_t)syscall(SYS_clone3, &args, sizeof args);
 }
 
 /*
@@ -191,10 +219,15 @@ static pid_t spawn(struct launch *l)
 	sigset_t all, old;
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
-	pid_t pid = vfork();
+	l->is_born_inside = true;
+	pid_t pid = l->spec->cgroup_fd > 0 ? fork_into(l->spec->cgroup_fd) : -1;
+	if (pid < 0) {
+		l->is_born_inside = false;
+		pid = vfork();
+	}
 	if (pid == 0) {
 		become(l);
-		l->os = errno;
+		l->failing->os = errno;
 		_exit(127);
 	}
 	int os = errno;
@@ -203,17 +236,37 @@ static pid_t spawn(struct launch *l)
 	return pid;
 }
 
-static int start(struct ev_child *c, struct launch *l, struct err *e)
+static int explain(const struct launch *l, struct err *e)
 {
+	const struct failing *f = l->failing;
+	if (f->os == ENOENT && strcmp(f->step, "execute") == 0)
+		return err_fail(e, ERR_NOT_FOUND, "there is no program %s", l->argv[0]);
+	return err_os(e, f->os, "start %s: %s", l->argv[0], f->step);
+}
+
+/* Spawns it; its process id, or -1 if it could not become what it should. */
+static pid_t spawn_told(struct launch *l, struct err *e)
+{
+	l->failing = mmap(NULL, sizeof *l->failing, PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (l->failing == MAP_FAILED)
+		return err_os(e, errno, "start %s", l->argv[0]);
 	pid_t pid = spawn(l);
 	if (pid < 0)
-		return err_os(e, errno, "start %s", l->argv[0]);
-	if (l->os) {
+		(void)err_os(e, errno, "start %s", l->argv[0]);
+	if (pid > 0 && l->failing->os) {
 		(void)waitpid(pid, NULL, 0);
-		if (l->os == ENOENT && strcmp(l->step, "execute") == 0)
-			return err_fail(e, ERR_NOT_FOUND, "there is no program %s", l->argv[0]);
-		return err_os(e, l->os, "start %s: %s", l->argv[0], l->step);
+		pid = explain(l, e);
 	}
+	(void)munmap(l->failing, sizeof *l->failing);
+	return pid;
+}
+
+static int start(struct ev_child *c, struct launch *l, struct err *e)
+{
+	pid_t pid = spawn_told(l, e);
+	if (pid < 0)
+		return -1;
 	c->pid = pid;
 	c->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	return c->pidfd < 0 ? err_os(e, errno, "watch %s", l->argv[0]) : 0;
@@ -384,8 +437,7 @@ static int launch(struct ev_child *c, const struct ev_child_spec *spec, struct e
 	struct launch l = {.spec = spec,
 			   .argv = argv.out,
 			   .env = spec->env ? env.out : environ,
-			   .stdio = {-1, -1, -1},
-			   .step = ""};
+			   .stdio = {-1, -1, -1}};
 	int rc = open_stdio(c, &l, e);
 	if (rc == 0)
 		rc = start(c, &l, e);

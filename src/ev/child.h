@@ -28,7 +28,7 @@ struct ev_child_spec {
 	bool is_split; /* stderr apart from stdout; else both in .output in order */
 	int out_fd;    /* > 0: stdout and stderr go there instead (stays the caller's) */
 	int netns_fd;  /* > 0: a network namespace to enter first (stays the caller's) */
-	int cgroup_fd; /* > 0: an open cgroup.procs to join first (stays the caller's) */
+	int cgroup_fd; /* > 0: directory of a control group to be born in (stays the caller's) */
 };
 
 struct ev_child_result {

@@ -216,17 +216,16 @@ MUST int cgroups_enter(struct cgroups *c, struct str partition, int *out_fd, str
 	*out_fd = -1;
 	if (!c->has_groups)
 		return 1;
-	char dir[PATH_BYTES], procs[PATH_BYTES + 16];
+	char dir[PATH_BYTES];
 	group_dir(c, partition, dir);
-	(void)snprintf(procs, sizeof procs, "%s/cgroup.procs", dir);
-	int fd = open(procs, O_WRONLY | O_CLOEXEC);
+	int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT) {
 		if (mkdir(dir, 0755) < 0 && errno != EEXIST)
 			return err_os(e, errno, "make the control group %s", dir);
-		fd = open(procs, O_WRONLY | O_CLOEXEC);
+		fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	}
 	if (fd < 0)
-		return err_os(e, errno, "open %s", procs);
+		return err_os(e, errno, "open %s", dir);
 	*out_fd = fd;
 	return 0;
 }

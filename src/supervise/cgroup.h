@@ -31,7 +31,7 @@ struct str cgroups_capabilities(const struct cgroups *c);
 int cgroups_host_root(const struct cgroups *c);
 
 /*
- * Makes the partition's group if needed and opens its cgroup.procs for ev_child's cgroup_fd.
+ * Makes the partition's group if needed and opens its directory for ev_child's cgroup_fd.
  * Returns 1 (and out -1) if this host has no groups.
  */
 MUST int cgroups_enter(struct cgroups *c, struct str partition, int *out_fd, struct err *e);
