@@ -30,7 +30,8 @@ struct step {
 	struct machine_result result;
 	struct err error;
 	bool is_running; /* as the machine saw it when the step began */
-	bool has_news;	 /* something was put in the outbox */
+	bool has_news;	 /* something was put in the outbox, */
+	int64_t outbox;	 /* which then has so many rows */
 };
 
 static int64_t longest_ready_ms(const struct profile_spec *spec)
@@ -147,6 +148,22 @@ static int carry_out(struct step *s, struct err *e)
 	return err_fail(e, ERR_INTERNAL, "no such step");
 }
 
+/* For the status; -1: not known. Crew threads. */
+static int64_t count_outbox(struct doer *d)
+{
+	struct err e = ERR_INIT;
+	int64_t count;
+	return ndb_outbox_count(d->ndb, &count, &e) < 0 ? -1 : count;
+}
+
+/* Loop thread. */
+static void outbox_filled(struct doer *d, int64_t count)
+{
+	if (count >= 0)
+		d->outbox_count = count;
+	machine_outbox_filled(d->machine);
+}
+
 static void step_work(void *user)
 {
 	struct step *s = user;
@@ -157,6 +174,8 @@ static void step_work(void *user)
 		s->result.message = str_from(s->error.text);
 		s->result.check_due_ms = clock_now_ms(s->doer->world.clock) + 60000;
 	}
+	if (s->has_news)
+		s->outbox = count_outbox(s->doer);
 }
 
 static void sample_first(struct doer *d, const struct part *p);
@@ -177,7 +196,7 @@ static void step_done(void *user)
 		sample_first(d, s->part);
 	machine_step_done(d->machine, s->part->slot, s->kind, &s->result);
 	if (s->has_news)
-		machine_outbox_filled(d->machine);
+		outbox_filled(d, s->outbox);
 	doer_changed(d);
 	arena_free(s->memory);
 }
@@ -352,6 +371,7 @@ struct sampling {
 	size_t count;
 	struct arena *memory;
 	bool is_ok;
+	int64_t outbox;
 };
 
 static void meter_work(void *user)
@@ -359,7 +379,9 @@ static void meter_work(void *user)
 	struct sampling *m = user;
 	struct err e = ERR_INIT;
 	m->is_ok = sample(m->doer, m->targets, m->count, &e) == 0;
-	if (!m->is_ok)
+	if (m->is_ok)
+		m->outbox = count_outbox(m->doer);
+	else
 		log_err(LOG_WARN, "agent.meter.failed", &e);
 }
 
@@ -369,7 +391,7 @@ static void meter_done(void *user)
 	struct doer *d = m->doer;
 	d->samplings--;
 	if (m->is_ok)
-		machine_outbox_filled(d->machine);
+		outbox_filled(d, m->outbox);
 	doer_changed(d);
 	arena_free(m->memory);
 }

@@ -242,7 +242,8 @@ static void flush_done(void *user)
 {
 	struct flush *f = user;
 	struct doer *d = f->doer;
-	d->outbox_count = f->left;
+	if (f->is_ok)
+		d->outbox_count = f->left;
 	machine_flushed(d->machine, f->is_ok, f->left > 0);
 	doer_changed(d);
 	mem_free(f);

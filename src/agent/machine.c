@@ -442,7 +442,9 @@ static bool is_link_settled(const struct link *l, int64_t now_ms)
 bool machine_is_settled(const struct machine *m)
 {
 	int64_t now_ms = machine_now(m);
-	if (m->steps || m->link.has_outbox || !is_link_settled(&m->link, now_ms))
+	/* Without a master the outbox waits for the next run that has one. */
+	bool has_post = m->link.has_outbox && m->link.state != LINK_OFF;
+	if (m->steps || has_post || !is_link_settled(&m->link, now_ms))
 		return false;
 	for (size_t i = 0; i < m->slots_n; i++) {
 		const struct plan_partition *f = &m->slots[i].facts;

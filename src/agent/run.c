@@ -134,6 +134,11 @@ static int open_network(struct run *r, struct err *e)
 static int take_node(struct run *r, struct err *e)
 {
 	struct str lock = arena_fmt(r->memory, "%s/agent.lock", r->o->dir);
+	if (arena_check(r->memory, e) < 0)
+		return -1;
+	if (!file_exists(r->o->dir))
+		return err_fail(e, ERR_NOT_FOUND, "there is no %s: run `hoc node format` first",
+				r->o->dir);
 	int rc = file_lock(lock.p, &r->lock, e);
 	if (rc != 0)
 		return rc < 0 ? -1
