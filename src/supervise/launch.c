@@ -139,15 +139,16 @@ static void on_end(void *user, const struct ev_child_result *r)
 static int start_crun(struct ev *ev, struct launch *l, const struct launch_spec *spec,
 		      struct err *e)
 {
+	const char *program = crun_program(l->place.crun);
 	const char *run[] = {
-		l->place.crun, "--root",      l->place.root, "--cgroup-manager=disabled",
-		"--log",       l->log_option, "run",	     "--detach",
-		"--bundle",    spec->bundle,  "--pid-file",  l->pid_file,
-		l->name,       NULL};
+		program,    "--root",	   l->place.root, "--cgroup-manager=disabled",
+		"--log",    l->log_option, "run",	  "--detach",
+		"--bundle", spec->bundle,  "--pid-file",  l->pid_file,
+		l->name,    NULL};
 	const char *create[] = {
-		l->place.crun, "--root",      l->place.root, "--cgroup-manager=disabled",
-		"--log",       l->log_option, "create",	     "--bundle",
-		spec->bundle,  "--pid-file",  l->pid_file,   l->name,
+		program,      "--root",	     l->place.root, "--cgroup-manager=disabled",
+		"--log",      l->log_option, "create",	    "--bundle",
+		spec->bundle, "--pid-file",  l->pid_file,   l->name,
 		NULL};
 	struct ev_child_spec child = {
 		.argv = spec->is_standby ? create : run,

@@ -11,11 +11,12 @@
  * of ours, and read again after a crash. HASH tells which configuration it runs.
  */
 #include "ev/child.h"
+#include "supervise/crun.h"
 
 enum { LAUNCH_NAME_SIZE = 192, LAUNCH_TIMEOUT_MS = 30000, LAUNCH_RECORDS_MAX = 16384 };
 
 struct launch_place {
-	const char *crun;    /* program */
+	struct crun *crun;   /* what is executed */
 	const char *root;    /* crun's records: NODEDIR/supervise/crun */
 	const char *scratch; /* pid files and messages: NODEDIR/supervise/launch */
 };

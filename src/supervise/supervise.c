@@ -188,9 +188,8 @@ static int make_paths(struct supervisor *sv, struct err *e)
 	    make_path(sv->scratch, sv->dir, "supervise/launch", true, e) < 0 ||
 	    make_path(sv->socket, sv->dir, "supervise/socket", false, e) < 0)
 		return -1;
-	sv->place = (struct launch_place){.crun = sv->o->crun ? sv->o->crun : "crun",
-					  .root = sv->crun_root,
-					  .scratch = sv->scratch};
+	sv->place = (struct launch_place){
+		.crun = sv->crun, .root = sv->crun_root, .scratch = sv->scratch};
 	return make_path(sv->state_path, sv->dir, "supervise/state.json", false, e);
 }
 
@@ -208,7 +207,7 @@ static int take_lock(struct supervisor *sv, int *out, struct err *e)
 static int ask_crun(struct supervisor *sv, struct err *e)
 {
 	struct arena *a CLEAN(arena_freep) = NULL;
-	const char *argv[] = {sv->place.crun, "--version", NULL};
+	const char *argv[] = {crun_program(sv->crun), "--version", NULL};
 	struct ev_child_spec spec = {
 		.argv = argv, .output_max_bytes = 1000, .timeout_ms = LAUNCH_TIMEOUT_MS};
 	struct ev_child_result r;
@@ -339,7 +338,8 @@ static int execute_again(const struct supervisor *sv, struct err *e)
 static int run(struct supervisor *sv, struct err *e)
 {
 	int lock CLEAN(file_closep) = -1;
-	if (make_paths(sv, e) < 0 || take_lock(sv, &lock, e) < 0)
+	if (crun_open(sv->o->crun ? sv->o->crun : "crun", &sv->crun, e) < 0 ||
+	    make_paths(sv, e) < 0 || take_lock(sv, &lock, e) < 0)
 		return -1;
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
 		return err_os(e, errno, "become the parent of orphans");
@@ -368,6 +368,7 @@ MUST int supervise_run(const struct supervise_options *o, struct err *e)
 	int rc = run(sv, e);
 	fini(sv);
 	cgroups_close(sv->cgroups);
+	crun_close(sv->crun);
 	mem_free(sv);
 	return rc;
 }

@@ -80,6 +80,7 @@ struct supervisor {
 	const struct supervise_options *o;
 	const struct rng *rng;
 	struct cgroups *cgroups;
+	struct crun *crun;
 	struct launch_place place;
 	char dir[PATH_BYTES], socket[PATH_BYTES], state_path[PATH_BYTES], crun_root[PATH_BYTES],
 		scratch[PATH_BYTES], crun_version[64];
