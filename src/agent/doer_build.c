@@ -89,6 +89,7 @@ static void build_line(void *user, struct str line)
 			.bytes = json_i64_of(json_get(doc, S("bytes")), 0),
 			.bytes_total = json_i64_of(json_get(doc, S("bytes_total")), 0),
 		};
+		doer_changed(b->doer);
 	}
 }
 
