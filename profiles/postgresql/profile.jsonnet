@@ -75,6 +75,8 @@ hoc.profile {
               shared_buffers: std.max(16, std.floor(p.memory_mib / 4)) + 'MB',
               effective_cache_size: std.floor(p.memory_mib * 3 / 4) + 'MB',
               maintenance_work_mem: std.max(8, std.floor(p.memory_mib / 16)) + 'MB',
+              // After a crash one flush of the file system, not of a thousand files one by one.
+              recovery_init_sync_method: 'syncfs',
               dynamic_shared_memory_type: 'sysv',
               password_encryption: 'scram-sha-256',
               log_destination: 'stderr',
