@@ -34,7 +34,7 @@ struct demo_ui {
 	int number;
 	int64_t step_since_ms, check_since_ms, drawn_at_ms;
 	char check[64]; /* name of the check under way, "" if none */
-	char live[400]; /* what is drawn at present */
+	int live_lines; /* drawn at present */
 };
 
 /* Empty; `a` holds the report. */
@@ -47,11 +47,13 @@ void demo_step_skip(struct demo_ui *ui, const char *name, const char *title, con
 
 /* `name` is shown and is the key of the report: "postgres is killed". */
 void demo_check_begin(struct demo_ui *ui, const char *name);
-/* Draws what is going on, on a terminal at most ten times a second; else nothing. */
+/*
+ * Draws what is going on, in one or more lines, on a terminal at most ten times a second; without
+ * one it is said every ten seconds.
+ */
 void demo_check_live(struct demo_ui *ui, const char *format, ...) PRINTF(2, 3);
-/* As above with a bar: done of total. */
-void demo_check_bar(struct demo_ui *ui, int64_t done, int64_t total, const char *format, ...)
-	PRINTF(4, 5);
+/* "[=====>    ]": done of total; the text lives in `a`. */
+struct str demo_bar(struct arena *a, int64_t done, int64_t total);
 /* The check is over: a line with its detail and its milliseconds. */
 void demo_check_ok(struct demo_ui *ui, const char *format, ...) PRINTF(2, 3);
 /* Another line below a check. */

@@ -50,7 +50,8 @@ static int publish_all(struct demo *d, struct err *e)
 		struct json *doc;
 		struct str path = arena_fmt(d->call->arena, "%s/%s/profile.jsonnet",
 					    d->profiles, names[i]);
-		demo_check_bar(&d->ui, (int64_t)i, (int64_t)count, "%s", names[i]);
+		struct str bar = demo_bar(d->call->arena, (int64_t)i, (int64_t)count);
+		demo_check_live(&d->ui, "%" STR_F " %s", STR_A(bar), names[i]);
 		if (publish_bundle(d->call, path.p, &doc, e) < 0)
 			return err_in(e, "publish %s", names[i]);
 		created += json_bool_of(json_get(doc, S("created")), false);
@@ -72,7 +73,7 @@ static int publish_all(struct demo *d, struct err *e)
 struct watch {
 	struct demo *demo;
 	struct str uri[DEMO_ORDERS];
-	bool is_built[DEMO_ORDERS];
+	bool was_built[DEMO_ORDERS]; /* before this run */
 	int failures;
 	char last[300]; /* message of a failed attempt */
 };
@@ -85,8 +86,8 @@ static struct str mib(struct arena *a, int64_t bytes)
 
 static const char *phase_words(struct str phase)
 {
-	static const char *const words[][2] = {{"resolve", "resolves packages"},
-					       {"fetch", "fetches packages"},
+	static const char *const words[][2] = {{"resolve", "looks up packages"},
+					       {"fetch", "fetches"},
 					       {"unpack", "unpacks"},
 					       {"commit", "commits to OSTree"},
 					       {"checkout", "checks out"}};
@@ -96,30 +97,26 @@ static const char *phase_words(struct str phase)
 	return "builds";
 }
 
-/* One line for what is built first, and how many others go on beside it. */
-static void show_build(struct watch *w, const struct json *r, const char *name, int others)
+/* What a release that is under way does, for a person. */
+static void describe(struct buf *b, const struct json *r, struct arena *a)
 {
-	struct demo_ui *ui = &w->demo->ui;
-	struct str phase = client_text(r, "phase");
+	struct str phase = client_text(r, "phase"), state = client_text(r, "state");
 	int64_t done = client_i64(r, "done"), total = client_i64(r, "total"),
 		bytes = client_i64(r, "bytes"), all = client_i64(r, "bytes_total");
-	char more[40] = "";
-	struct arena *a CLEAN(arena_freep) = NULL;
-	struct err ignored = ERR_INIT;
-	if (others)
-		(void)snprintf(more, sizeof more, "  (%d more under way)", others);
-	if (arena_new(4096, &a, &ignored) < 0)
-		return;
-	if (all > 0)
-		demo_check_bar(ui, bytes, all,
-			       "%s %s: %lld of %lld, %" STR_F " of %" STR_F "%s", name,
-			       phase_words(phase), (long long)done, (long long)total,
-			       STR_A(mib(a, bytes)), STR_A(mib(a, all)), more);
+	bool is_fetching = str_is(phase, "fetch") && all > 0;
+	if (str_is(state, "available"))
+		buf_addf(b, "%" STR_F " is built", STR_A(demo_bar(a, 1, 1)));
+	else if (!str_is(state, "building"))
+		buf_add(b, S("waits"));
+	else if (is_fetching)
+		buf_addf(b, "%" STR_F " %s %lld of %lld, %" STR_F " of %" STR_F,
+			 STR_A(demo_bar(a, bytes, all)), phase_words(phase), (long long)done,
+			 (long long)total, STR_A(mib(a, bytes)), STR_A(mib(a, all)));
 	else if (total > 0)
-		demo_check_bar(ui, done, total, "%s %s: %lld of %lld%s", name,
-			       phase_words(phase), (long long)done, (long long)total, more);
+		buf_addf(b, "%" STR_F " %s %lld of %lld", STR_A(demo_bar(a, done, total)),
+			 phase_words(phase), (long long)done, (long long)total);
 	else
-		demo_check_live(ui, "%s %s%s", name, phase_words(phase), more);
+		buf_addf(b, "%s", phase_words(phase));
 }
 
 static const struct json *release_of(const struct json *status, struct str uri)
@@ -147,28 +144,22 @@ static int note_failure(struct watch *w, const struct json *r, struct err *e)
 static int watch_builds(void *user, const struct json *status, struct err *e)
 {
 	struct watch *w = user;
-	const struct json *shown = NULL;
-	const char *name = NULL;
-	int left = 0, under_way = 0;
+	struct arena *a CLEAN(arena_freep) = NULL;
+	struct buf b CLEAN(buf_fini) = BUF_INIT(2000);
+	int left = 0;
+	if (arena_new(65536, &a, e) < 0)
+		return -1;
 	for (int i = 0; i < DEMO_ORDERS; i++) {
 		const struct json *r = release_of(status, w->uri[i]);
 		struct str state = client_text(r, "state");
-		w->is_built[i] = str_is(state, "available");
-		left += !w->is_built[i];
+		left += !str_is(state, "available");
 		if (str_is(state, "failing") && note_failure(w, r, e) < 0)
 			return -1;
-		if (!str_is(state, "building"))
-			continue;
-		under_way++;
-		if (!shown || !json_get(shown, S("phase"))) {
-			shown = r;
-			name = w->demo->orders[i].release;
-		}
+		buf_addf(&b, "%s%-11s", i ? "\n" : "", w->demo->orders[i].release);
+		describe(&b, r, a);
 	}
-	if (shown)
-		show_build(w, shown, name, under_way - 1);
-	else if (left)
-		demo_check_live(&w->demo->ui, "the node takes it on");
+	if (left)
+		demo_check_live(&w->demo->ui, "%" STR_F, STR_A(buf_str(&b)));
 	return left == 0;
 }
 
@@ -180,7 +171,7 @@ static int supply_all(struct demo *d, struct watch *w, struct err *e)
 				   "available", &doc, e) < 0)
 			return err_in(e, "supply %s", d->orders[i].release);
 		w->uri[i] = client_text(doc, "release");
-		w->is_built[i] = str_is(client_text(doc, "reported"), "available");
+		w->was_built[i] = str_is(client_text(doc, "reported"), "available");
 	}
 	return 0;
 }
@@ -228,7 +219,7 @@ static int build_all(struct demo *d, struct err *e)
 	demo_check_begin(&d->ui, "build");
 	if (supply_all(d, &w, e) < 0)
 		return -1;
-	bool was_there = w.is_built[0] && w.is_built[1] && w.is_built[2];
+	bool was_there = w.was_built[0] && w.was_built[1] && w.was_built[2];
 	if (demo_follow(d, BUILD_MS, watch_builds, &w, e) < 0)
 		return -1;
 	demo_check_ok(&d->ui, "postgresql, nginx and redis are on the node%s",

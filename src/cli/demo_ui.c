@@ -73,11 +73,14 @@ static struct str fitting(struct str text, size_t columns)
 	return str_sub(text, 0, bytes);
 }
 
+/* The cursor stands at the end of the last line that was drawn. */
 static void erase_live(struct demo_ui *ui)
 {
-	if (ui->live[0])
-		(void)fprintf(ui->out, "\r\033[K");
-	ui->live[0] = 0;
+	for (; ui->live_lines > 1; ui->live_lines--)
+		(void)fputs("\r\033[K\033[1A", ui->out);
+	if (ui->live_lines)
+		(void)fputs("\r\033[K", ui->out);
+	ui->live_lines = 0;
 }
 
 static void pad(FILE *out, size_t from, size_t to)
@@ -153,17 +156,23 @@ void demo_check_begin(struct demo_ui *ui, const char *name)
 	demo_check_live(ui, "…");
 }
 
+/* Lines of `text`: the first behind time and name, the others below. */
 static void draw(struct demo_ui *ui, const char *text)
 {
 	char span[24], line[TEXT_MAX];
 	int64_t now = now_ms();
+	struct str rest = str_from(text), part;
 	span_text(now - ui->check_since_ms, span);
-	(void)snprintf(line, sizeof line, "   ..    %9s  %-*s%s", span, (int)NAME_WIDTH,
-		       ui->check, text);
-	struct str shown = fitting(str_from(line), terminal_columns(ui) - 1);
 	erase_live(ui);
-	(void)snprintf(ui->live, sizeof ui->live, "%s", "drawn");
-	(void)fprintf(ui->out, "%" STR_F "\r", STR_A(shown));
+	while (str_split(&rest, '\n', &part)) {
+		bool is_first = ui->live_lines == 0;
+		(void)snprintf(line, sizeof line, "   %-6s%9s  %-*s%" STR_F,
+			       is_first ? ".." : "", is_first ? span : "", NAME_WIDTH,
+			       is_first ? ui->check : "", STR_A(part));
+		struct str shown = fitting(str_from(line), terminal_columns(ui) - 1);
+		(void)fprintf(ui->out, "%s%" STR_F, is_first ? "" : "\n", STR_A(shown));
+		ui->live_lines++;
+	}
 	(void)fflush(ui->out);
 	ui->drawn_at_ms = now;
 }
@@ -174,8 +183,10 @@ static void say(struct demo_ui *ui, const char *text)
 	if (now_ms() - ui->drawn_at_ms < SAY_EVERY_MS)
 		return;
 	ui->drawn_at_ms = now_ms();
-	(void)fprintf(ui->out, "   ..               %-*s%s\n", (int)NAME_WIDTH, ui->check,
-		      text);
+	(void)fprintf(ui->out, "   ..               %-*s", NAME_WIDTH, ui->check);
+	for (; *text; text++)
+		(void)fputs(*text == '\n' ? "; " : (const char[]){*text, 0}, ui->out);
+	(void)fputc('\n', ui->out);
 	(void)fflush(ui->out);
 }
 
@@ -183,7 +194,7 @@ static void show(struct demo_ui *ui, const char *text)
 {
 	if (!ui->is_live)
 		say(ui, text);
-	else if (!ui->live[0] || now_ms() - ui->drawn_at_ms >= DRAW_EVERY_MS)
+	else if (!ui->live_lines || now_ms() - ui->drawn_at_ms >= DRAW_EVERY_MS)
 		draw(ui, text);
 }
 
@@ -197,19 +208,14 @@ void demo_check_live(struct demo_ui *ui, const char *format, ...)
 	show(ui, text);
 }
 
-void demo_check_bar(struct demo_ui *ui, int64_t done, int64_t total, const char *format, ...)
+struct str demo_bar(struct arena *a, int64_t done, int64_t total)
 {
-	char text[TEXT_MAX], bar[BAR_WIDTH + 1], line[TEXT_MAX + BAR_WIDTH + 8];
+	char bar[BAR_WIDTH + 1];
 	int64_t filled = total > 0 ? MIN_OF(done, total) * BAR_WIDTH / total : 0;
-	va_list args;
-	va_start(args, format);
-	(void)vsnprintf(text, sizeof text, format, args);
-	va_end(args);
 	for (int64_t i = 0; i < BAR_WIDTH; i++)
 		bar[i] = i < filled ? '=' : i == filled ? '>' : ' ';
 	bar[BAR_WIDTH] = 0;
-	(void)snprintf(line, sizeof line, "[%s] %s", bar, text);
-	show(ui, line);
+	return arena_fmt(a, "[%s]", bar);
 }
 
 void demo_check_ok(struct demo_ui *ui, const char *format, ...)
