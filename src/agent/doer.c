@@ -99,10 +99,31 @@ static int sample(struct doer *d, const struct meter_target *targets, size_t cou
 	return rc;
 }
 
+static int bring_network_up(struct step *s, struct err *e)
+{
+	unsigned slot = (unsigned)s->part->slot;
+	if (s->part->has_network)
+		return 0;
+	int rc = netns_up(&s->doer->net, &slot, 1, e);
+	s->part->has_network = rc >= 0;
+	return rc < 0 ? -1 : 0;
+}
+
+/* A new network for the next instance, made at once: its order then need not wait for it. */
+static int renew_network(struct step *s, struct err *e)
+{
+	unsigned slot = (unsigned)s->part->slot;
+	struct err later = ERR_INIT; /* it is made, or fails, before it is needed */
+	s->part->has_network = false;
+	if (netns_down(&s->doer->net, &slot, 1, e) < 0)
+		return -1;
+	(void)!bring_network_up(s, &later);
+	return 0;
+}
+
 static int wipe(struct step *s, struct err *e)
 {
 	struct doer *d = s->doer;
-	unsigned slot = (unsigned)s->part->slot;
 	struct err unmetered = ERR_INIT;
 	if (ndb_save_wish(d->ndb, s->part->slot, &s->wish, e) < 0)
 		return -1;
@@ -113,16 +134,15 @@ static int wipe(struct step *s, struct err *e)
 		log_err(LOG_WARN, "agent.meter.failed", &unmetered);
 	if (deploy_wipe(&d->deploy, s->part, e) < 0)
 		return -1;
-	return netns_down(&d->net, &slot, 1, e);
+	return renew_network(s, e);
 }
 
 static int carry_out(struct step *s, struct err *e)
 {
 	struct doer *d = s->doer;
-	unsigned slot = (unsigned)s->part->slot;
 	switch (s->kind) {
 	case PLAN_NET_UP:
-		return netns_up(&d->net, &slot, 1, e);
+		return bring_network_up(s, e);
 	case PLAN_APPLY:
 		return apply(s, e);
 	case PLAN_PROBE:
@@ -536,6 +556,7 @@ static int open_parts(struct doer *d, struct err *e)
 		if (part_init(p, d->dir, &rows[d->part_count], &d->net, e) < 0 ||
 		    machine_name_partition(d->machine, d->part_count, str_from(p->name), e) < 0)
 			return -1;
+		p->has_network = true;
 	}
 	return 0;
 }

@@ -26,7 +26,10 @@ struct doer_options {
 	int64_t poll_for_ms;
 };
 
-/* Everything is taken from NODEDIR/node.db; ERR_NOT_FOUND if the node is not formatted. */
+/*
+ * Everything is taken from NODEDIR/node.db; ERR_NOT_FOUND if the node is not formatted. The
+ * networks of all partitions must be up (netns_up).
+ */
 MUST int doer_new(struct ev *ev, const struct doer_options *o, struct ndb *ndb,
 		  struct doer **out, struct err *e);
 /*

@@ -39,9 +39,10 @@ struct part {
 	char name[64];
 	unsigned uid_base;
 	char ipv4[NETNS_ADDRESS_SIZE], ipv6[NETNS_ADDRESS_SIZE], netns[NETNS_PATH_SIZE];
-	char *dir;  /* NODEDIR/partitions/NAME */
-	char *home; /* dir/home */
-	char *runs; /* dir/runs: bundles of setup steps and exec promises */
+	char *dir;	  /* NODEDIR/partitions/NAME */
+	char *home;	  /* dir/home */
+	char *runs;	  /* dir/runs: bundles of setup steps and exec promises */
+	bool has_network; /* is up, by what this agent saw; else netns_up has to look */
 
 	struct arena *memory; /* of spec; NULL: nothing applied */
 	struct str guid, type, release, spec_text;
