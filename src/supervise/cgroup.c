@@ -185,10 +185,32 @@ MUST int cgroups_open(const char *node_dir, struct cgroups **out, struct err *e)
 	return 0;
 }
 
+static void close_dirp(DIR **d)
+{
+	if (*d)
+		(void)closedir(*d);
+}
+
+/* Groups outlive who made them. Those with processes stay: rmdir refuses them. */
+static void remove_empty(const struct cgroups *c)
+{
+	char dir[PATH_BYTES];
+	DIR *d CLEAN(close_dirp) = opendir(c->dir);
+	struct dirent *entry;
+	while (d && (entry = readdir(d)))
+		if (entry->d_type == DT_DIR && entry->d_name[0] != '.') {
+			(void)snprintf(dir, sizeof dir, "%s/%s", c->dir, entry->d_name);
+			(void)rmdir(dir);
+		}
+	(void)rmdir(c->dir);
+}
+
 struct cgroups *cgroups_close(struct cgroups *c)
 {
 	if (!c)
 		return NULL;
+	if (c->has_groups)
+		remove_empty(c);
 	file_closep(&c->host_root);
 	mem_free(c);
 	return NULL;
@@ -244,12 +266,6 @@ static bool each_process(const char *dir, proc_each_fn *fn, void *user)
 			(void)fn(user, (int)pid);
 	}
 	return true;
-}
-
-static void close_dirp(DIR **d)
-{
-	if (*d)
-		(void)closedir(*d);
 }
 
 void cgroups_each(const struct cgroups *c, int (*fn)(void *user, int pid), void *user)

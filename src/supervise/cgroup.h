@@ -24,6 +24,7 @@ struct cgroups;
 
 /* Before the process has a second thread. `node_dir` is absolute. Never fails for a poor host. */
 MUST int cgroups_open(const char *node_dir, struct cgroups **out, struct err *e);
+/* Removes the groups in which no process is left. NULL is accepted; returns NULL. */
 struct cgroups *cgroups_close(struct cgroups *c);
 /* The words of supervise_hello.capabilities. */
 struct str cgroups_capabilities(const struct cgroups *c);
