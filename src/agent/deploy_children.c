@@ -5,6 +5,9 @@
  * The node asks the master in the name of the instance (`requester`). What a child publishes is
  * kept, so that the parent can be evaluated while no master answers; when the child's
  * connection changes, the master gives the parent a new timestamp and it is applied again.
+ *
+ * Each wish (its version) has to be asked with once: nothing else would ever make the node ask
+ * again. A version that was asked with may be applied again without a master.
  */
 #include "agent/deploy_impl.h"
 #include "base/log.h"
@@ -12,6 +15,9 @@
 #include "json/json.h"
 
 enum { REQUEST_MAX = 1 << 20 };
+
+/* In place of a child's name, which has no dot: the version that was asked with. */
+#define ASKED S(".asked")
 
 static struct json *request_body(const struct spec_request *r, const struct machine_wish *w,
 				 struct arena *a, struct err *e)
@@ -66,17 +72,41 @@ static int request_all(const struct deploy *d, const struct machine_wish *w,
 	return 0;
 }
 
+static struct str version_text(const struct machine_wish *w, struct arena *a)
+{
+	return arena_fmt(a, "%lld", (long long)w->version);
+}
+
+/* 0 if the children of this wish were asked for, now or before. */
+static int ask(const struct deploy *d, const struct machine_wish *w,
+	       const struct deploy_plan *plan, struct arena *a, struct err *e)
+{
+	struct str version = version_text(w, a), asked;
+	if (!d->master)
+		return 0;
+	if (request_all(d, w, plan, a, e) == 0)
+		return ndb_save_child(d->ndb, w->guid, ASKED, version, e);
+	/* Without a master the children are those that we know. A refusal is an error. */
+	struct err why = *e;
+	if (why.kind != ERR_UNREACHABLE && why.kind != ERR_TIMEOUT)
+		return -1;
+	int rc = ndb_child(d->ndb, w->guid, ASKED, a, &asked, e);
+	if (rc < 0)
+		return -1;
+	if (rc != 0 || !str_eq(asked, version)) {
+		*e = why;
+		return -1;
+	}
+	log_err(LOG_WARN, "agent.child.unasked", &why, KV_S("instance", w->guid));
+	err_clear(e);
+	return 0;
+}
+
 MUST int deploy_children(const struct deploy *d, const struct machine_wish *w,
 			 struct deploy_plan *plan, struct arena *a, struct err *e)
 {
-	if (d->master && request_all(d, w, plan, a, e) < 0) {
-		/* Without a master the children are those that we know. A refusal is an error.
-		 */
-		if (e->kind != ERR_UNREACHABLE && e->kind != ERR_TIMEOUT)
-			return -1;
-		log_err(LOG_WARN, "agent.child.unasked", e, KV_S("instance", w->guid));
-		err_clear(e);
-	}
+	if (ask(d, w, plan, a, e) < 0)
+		return -1;
 	struct json *children = json_object_new(a);
 	for (size_t i = 0; i < plan->spec.request_count; i++) {
 		struct str name = plan->spec.requests[i].name, text;
