@@ -73,7 +73,7 @@ void check_now(struct sim *s)
 
 struct row {
 	struct str guid, title, want, reported, node, partition, parameters, release, filter,
-		refusals;
+		refusals, requester, connection;
 	int64_t release_id, kept, broken, unknown;
 	bool is_current;
 };
@@ -82,8 +82,9 @@ static const struct db_sql sql_live = {
 	"sim_live",
 	"SELECT i.guid, i.title, i.want, i.reported, COALESCE(n.name, ''),"
 	" COALESCE(p.name, ''), i.parameters, r.uri, i.filter, i.refusals, i.release_id,"
-	" i.kept, i.broken, i.unknown, CASE WHEN i.report_of = i.stamp THEN 1 ELSE 0 END"
-	" FROM instance i JOIN release r ON r.id = i.release_id"
+	" i.kept, i.broken, i.unknown, CASE WHEN i.report_of = i.stamp THEN 1 ELSE 0 END,"
+	" COALESCE(q.guid, ''), i.connection FROM instance i JOIN release r ON r.id = "
+	"i.release_id LEFT JOIN instance q ON q.id = i.requester_id"
 	" LEFT JOIN node n ON n.id = i.node_id LEFT JOIN partition p ON p.id = i.partition_id"
 	" WHERE i.is_live = 1 ORDER BY i.id",
 	""};
@@ -106,6 +107,8 @@ static void read_row(struct db_stmt *q, struct arena *a, struct row *r)
 		.broken = db_at_i64(q, 12),
 		.unknown = db_at_i64(q, 13),
 		.is_current = db_at_i64(q, 14) != 0,
+		.requester = db_at_str(q, 15, a),
+		.connection = db_at_str(q, 16, a),
 	};
 }
 
@@ -246,45 +249,103 @@ static const struct db_sql sql_supplies = {
 	" ORDER BY n.name, r.uri",
 	""};
 
+/* One row of the master; its index is noted as seen. */
+static void check_supply(struct check *k, struct db_stmt *q, bool *seen)
+{
+	struct sim *s = k->sim;
+	struct arena *a = k->memory;
+	int64_t node = 0;
+	unsigned r = 0;
+	struct str name = db_at_str(q, 0, a), uri = db_at_str(q, 1, a),
+		   want = db_at_str(q, 2, a), reported = db_at_str(q, 3, a);
+	SIM_TRY(s, str_to_i64(str_sub(name, 1, name.n), 0, SIM_NODES_MAX, &node, &e_));
+	while (!str_is(uri, master_release(r)))
+		r++;
+	seen[node * SIM_RELEASES + r] = true;
+	bool is_wanted = operator_wants(s, (unsigned)node, r),
+	     is_there = s->nodes[node].has_release[r];
+	if (!str_is(want, "available") || !str_is(reported, "available") || !is_there ||
+	    !is_wanted)
+		sim_violate(s, SIM_SUPPLIES,
+			    "%" STR_F " release %u: wanted %" STR_F ", reported %" STR_F
+			    ", on disk %d, operator %d",
+			    STR_A(name), r, STR_A(want), STR_A(reported), is_there, is_wanted);
+	if (db_at_str(q, 4, a).n != 2)
+		sim_violate(s, SIM_SUPPLIES, "%" STR_F " never told its region", STR_A(name));
+}
+
 static int check_supplies(struct db_tx *tx, struct check *k, struct err *e)
 {
 	struct sim *s = k->sim;
-	bool *seen = ARENA_ARRAY(k->memory, bool, (size_t)s->options.nodes *SIM_RELEASES);
+	size_t n = (size_t)s->options.nodes * SIM_RELEASES;
+	bool *seen = ARENA_ARRAY(k->memory, bool, n);
 	struct db_stmt *q = db_prepare(tx, &sql_supplies);
 	int rc = 0;
-	while (seen && (rc = db_step(q, e)) > 0) {
-		int64_t node = 0;
-		unsigned r = 0;
-		struct str name = db_at_str(q, 0, k->memory), uri = db_at_str(q, 1, k->memory);
-		SIM_TRY(s, str_to_i64(str_sub(name, 1, name.n), 0, SIM_NODES_MAX, &node, &e_));
-		while (!str_is(uri, master_release(r)))
-			r++;
-		seen[node * SIM_RELEASES + r] = true;
-		bool is_available = str_is(db_at_str(q, 2, k->memory), "available") &&
-				    str_is(db_at_str(q, 3, k->memory), "available");
-		if (!is_available || !s->nodes[node].has_release[r] ||
-		    !operator_wants(s, (unsigned)node, r))
+	if (!seen)
+		return arena_check(k->memory, e);
+	while ((rc = db_step(q, e)) > 0)
+		check_supply(k, q, seen);
+	for (unsigned i = 0; i < n; i++) {
+		unsigned node = i / SIM_RELEASES, r = i % SIM_RELEASES;
+		bool is_there = s->nodes[node].has_release[r],
+		     is_wanted = operator_wants(s, node, r);
+		if (!seen[i] && (is_there || is_wanted))
 			sim_violate(s, SIM_SUPPLIES,
-				    "%" STR_F " release %u: wanted %" STR_F ", reported %" STR_F
-				    ", %son disk, operator %d",
-				    STR_A(name), r, STR_A(db_at_str(q, 2, k->memory)),
-				    STR_A(db_at_str(q, 3, k->memory)),
-				    s->nodes[node].has_release[r] ? "" : "not ",
-				    operator_wants(s, (unsigned)node, r));
-		struct str region = db_at_str(q, 4, k->memory);
-		if (region.n != 2)
-			sim_violate(s, SIM_SUPPLIES, "%" STR_F " never told its region",
-				    STR_A(name));
+				    "n%03u release %u: no row, on disk %d, operator %d", node,
+				    r, is_there, is_wanted);
 	}
-	for (unsigned n = 0; n < s->options.nodes; n++)
-		for (unsigned r = 0; r < SIM_RELEASES; r++)
-			if (!seen[n * SIM_RELEASES + r] &&
-			    (s->nodes[n].has_release[r] || operator_wants(s, n, r)))
-				sim_violate(s, SIM_SUPPLIES,
-					    "n%03u release %u: no row, %son disk, operator %d",
-					    n, r, s->nodes[n].has_release[r] ? "" : "not ",
-					    operator_wants(s, n, r));
 	return rc < 0 ? -1 : arena_check(k->memory, e);
+}
+
+/* ---- trees --------------------------------------------------------------------------------- */
+
+static const struct row *child_of(const struct row *rows, size_t n, const struct row *parent)
+{
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(rows[i].requester, parent->guid))
+			return &rows[i];
+	return NULL;
+}
+
+/* A parent that runs has the child it asked for, and was applied with what that published. */
+static void check_parent(struct check *k, const struct row *rows, size_t n, const struct row *r)
+{
+	const struct row *child = child_of(rows, n, r);
+	const struct home *h = home_of(k->sim, r);
+	struct json *connection = NULL;
+	if (!child || !str_eq(child->parameters, r->parameters) ||
+	    !str_is(child->want, "started")) {
+		sim_violate(k->sim, SIM_TREES,
+			    "%" STR_F " with %" STR_F " has child %" STR_F " %" STR_F
+			    " with %" STR_F,
+			    STR_A(r->guid), STR_A(r->parameters),
+			    STR_A(child ? child->guid : S("none")),
+			    STR_A(child ? child->want : S("")),
+			    STR_A(child ? child->parameters : S("")));
+		return;
+	}
+	SIM_TRY(k->sim, json_parse(child->connection, k->memory, &connection, &e_));
+	struct str url = json_str_of(json_get(connection, S("url")), S(""));
+	if (!str_is(url, h->child_used))
+		sim_violate(k->sim, SIM_TREES,
+			    "%" STR_F " was applied with '%s' of child %" STR_F
+			    ", which published '%" STR_F "'",
+			    STR_A(r->guid), h->child_used, STR_A(child->guid), STR_A(url));
+}
+
+static void check_trees(struct check *k, const struct row *rows, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct row *r = &rows[i];
+		char parent[SIM_TEXT_MAX];
+		(void)snprintf(parent, sizeof parent, "%" STR_F, STR_A(r->requester));
+		if (r->requester.n && !row_of(rows, n, parent))
+			sim_violate(k->sim, SIM_TREES, "%" STR_F " lives without its requester",
+				    STR_A(r->guid));
+		if (str_is(r->release, master_release(2)) && r->node.n &&
+		    str_is(r->want, "started"))
+			check_parent(k, rows, n, r);
+	}
 }
 
 /* ---- customers ----------------------------------------------------------------------------- */
@@ -321,8 +382,11 @@ static void check_titles(struct check *k, const struct row *rows, size_t n)
 			expected += !one->is_unsure && (one->wanted == WANTED_STARTED ||
 							one->wanted == WANTED_STOPPED);
 		}
-	if (n < expected || n > expected + unsure)
-		sim_violate(k->sim, SIM_ACKNOWLEDGED, "%zu live instances instead of %zu", n,
+	size_t roots = 0;
+	for (size_t i = 0; i < n; i++)
+		roots += rows[i].requester.n == 0;
+	if (roots < expected || roots > expected + unsure)
+		sim_violate(k->sim, SIM_ACKNOWLEDGED, "%zu live roots instead of %zu", roots,
 			    expected);
 }
 
@@ -414,6 +478,7 @@ static int end(struct db_tx *tx, void *user, struct err *e)
 	for (unsigned i = 0; i < k->sim->options.nodes; i++)
 		check_node(k, rows, n, &k->sim->nodes[i]);
 	check_titles(k, rows, n);
+	check_trees(k, rows, n);
 	if (check_supplies(tx, k, e) < 0 || check_usage(tx, k, e) < 0)
 		return -1;
 	if (store_event_verify(tx, INT64_MAX, &checked, &broken) < 0 || checked == 0)

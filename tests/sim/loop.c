@@ -93,6 +93,7 @@ const char *sim_invariant_text(enum sim_invariant what)
 		[SIM_REMAINS] = "destroyed instances leave nothing",
 		[SIM_STEPS] = "steps meet what they need and harm nobody",
 		[SIM_SUPPLIES] = "releases are where they are wanted",
+		[SIM_TREES] = "children are what their parents asked for",
 		[SIM_PLACED] = "nothing waits while there is room",
 		[SIM_USAGE] = "usage counts exactly once",
 		[SIM_EVENTS] = "the chain of events verifies",

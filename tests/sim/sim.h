@@ -41,6 +41,7 @@ enum sim_invariant {
 	SIM_REMAINS,
 	SIM_STEPS,
 	SIM_SUPPLIES,
+	SIM_TREES,
 	SIM_PLACED,
 	SIM_USAGE,
 	SIM_EVENTS,
@@ -188,6 +189,8 @@ struct home {
 	int64_t spec_version;
 	bool is_running, is_net_up;
 	char *run_parameters, *run_release; /* of the specification */
+	char *child_asked;		    /* guid and version of the wish that asked last */
+	char *child_known, *child_used;	    /* its connection: as heard last, as applied */
 	/* the agent's memory: gone with it */
 	int promise; /* as told: -1 nothing, 0 broken, 1 kept */
 	int64_t probe_until_ms;
@@ -231,6 +234,25 @@ void nodes_free(struct sim *s);
 void nodes_heal(struct sim *s);
 /* Text about the first node that is not at rest; NULL if all are. */
 const char *nodes_unsettled(struct sim *s, char *text, size_t n);
+
+struct step {
+	struct sim_node *node;
+	uint64_t life;
+	size_t slot;
+	enum plan_step_kind kind;
+	struct machine_wish wish;
+	struct arena *memory;
+	bool is_failing, is_asking;
+};
+int node_release_index(struct str uri);
+/* The step ends now. */
+void node_step_ends(struct step *st);
+
+/* ---- world_child.c --------------------------------------------------------------------------
+ */
+
+/* Does this deployment ask for a child? Then the step goes on with node_step_ends later. */
+bool child_ask(struct step *st);
 
 /* ---- world_disk.c ---------------------------------------------------------------------------
  */

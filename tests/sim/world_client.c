@@ -239,6 +239,12 @@ static void take(struct client *c, int status, struct str body)
 	}
 	/* Only what is still being destroyed may be refused. */
 	bool may_refuse = c->title->wanted == WANTED_DESTROYED && c->to == WANTED_STARTED;
+	/* The node that the filter names did not register yet. */
+	if (status == 400 && c->title->where[1] == 'n' &&
+	    c->sim->now_ms < c->sim->started_ms + 600000) {
+		sim_at(c->sim, c->sim->now_ms + 10000, again, c, c->token, 0);
+		return;
+	}
 	if (status / 100 == 2) {
 		acknowledged(c, doc, body);
 		c->copies_taken++;

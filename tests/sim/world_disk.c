@@ -62,6 +62,8 @@ void disk_forget(struct sim_node *n, size_t slot, struct str guid)
 	struct home *h = &n->homes[slot];
 	if (str_is(guid, h->guid))
 		h->has_wish = false;
+	if (h->child_asked && str_starts(str_from(h->child_asked), guid))
+		disk_set(&h->child_asked, S(""));
 	for (size_t i = n->kept_n; i-- > 0;)
 		if (str_is(guid, n->kept[i]))
 			memcpy(n->kept[i], n->kept[--n->kept_n], SIM_TEXT_MAX);
@@ -80,6 +82,7 @@ void disk_apply(struct sim_node *n, size_t slot, const struct machine_wish *w)
 	h->is_running = true;
 	disk_set(&h->run_parameters, w->parameters);
 	disk_set(&h->run_release, w->release);
+	disk_set(&h->child_used, str_from(h->child_known ? h->child_known : ""));
 }
 
 void disk_wipe(struct sim_node *n, size_t slot)
@@ -183,9 +186,10 @@ void disk_fini(struct sim_node *n)
 {
 	for (size_t i = 0; i < SIM_PARTITIONS; i++) {
 		struct home *h = &n->homes[i];
-		char *texts[] = {h->title,	h->tree,	   h->release,
-				 h->type,	h->parameters,	   h->shared,
-				 h->connection, h->run_parameters, h->run_release};
+		char *texts[] = {h->title,	 h->tree,	    h->release,
+				 h->type,	 h->parameters,	    h->shared,
+				 h->connection,	 h->run_parameters, h->run_release,
+				 h->child_asked, h->child_known,    h->child_used};
 		for (size_t k = 0; k < ARRAY_LEN(texts); k++)
 			mem_free(texts[k]);
 	}

@@ -21,16 +21,6 @@ enum {
 	NODE_STEPS = 4,
 };
 
-struct step {
-	struct sim_node *node;
-	uint64_t life;
-	size_t slot;
-	enum plan_step_kind kind;
-	struct machine_wish wish;
-	struct arena *memory;
-	bool is_failing;
-};
-
 /* ---- steps --------------------------------------------------------------------------------- */
 
 static void copy_wish(struct step *st, const struct machine_wish *w)
@@ -46,7 +36,7 @@ static void copy_wish(struct step *st, const struct machine_wish *w)
 	st->wish.shared = arena_dup(a, w->shared);
 }
 
-static int release_index(struct str uri)
+int node_release_index(struct str uri)
 {
 	for (unsigned i = 0; i < SIM_RELEASES; i++)
 		if (str_is(uri, master_release(i)))
@@ -59,7 +49,7 @@ static void check_apply(struct sim_node *n, const struct step *st)
 {
 	struct sim *s = n->sim;
 	const struct home *h = &n->homes[st->slot];
-	int r = release_index(st->wish.release);
+	int r = node_release_index(st->wish.release);
 	if (r < 0 || !n->has_release[r])
 		sim_violate(s, SIM_STEPS, "%s p%zu: APPLY without its release", n->name,
 			    st->slot);
@@ -183,16 +173,12 @@ static void step_free(struct step *st)
 	arena_free(st->memory);
 }
 
-static void step_ends(struct sim *s, void *object, uint64_t a UNUSED, uint64_t b UNUSED)
+void node_step_ends(struct step *st)
 {
-	struct step *st = object;
 	struct sim_node *n = st->node;
+	struct sim *s = n->sim;
 	struct machine_result r = {.outcome = PLAN_OK, .check_due_ms = PLAN_NEVER};
 	bool has_news = false;
-	if (st->life != n->life || !n->machine) {
-		step_free(st);
-		return;
-	}
 	n->steps[st->slot] = NULL;
 	if (st->is_failing) {
 		s->stats.step_failures++;
@@ -212,11 +198,20 @@ static void step_ends(struct sim *s, void *object, uint64_t a UNUSED, uint64_t b
 	step_free(st);
 }
 
+static void step_ends(struct sim *s UNUSED, void *object, uint64_t a UNUSED, uint64_t b UNUSED)
+{
+	struct step *st = object;
+	if (st->life != st->node->life || !st->node->machine)
+		step_free(st);
+	else if (st->is_failing || !child_ask(st))
+		node_step_ends(st);
+}
+
 static int64_t step_takes_ms(struct sim *s, enum plan_step_kind kind)
 {
 	switch (kind) {
 	case PLAN_APPLY:
-		return sim_between(s, 20, 4000);
+		return sim_between(s, 100, 4000);
 	case PLAN_STOP:
 	case PLAN_WIPE:
 		return sim_between(s, 5, 3000);
@@ -304,7 +299,7 @@ static void do_release_step(void *user, size_t slot, enum plan_release_kind kind
 	*b = (struct build){n,
 			    n->life,
 			    slot,
-			    release_index(release),
+			    node_release_index(release),
 			    kind == PLAN_RELEASE_REMOVE,
 			    sim_chance(s, BUILD_FAILS)};
 	ASSERT(b->release >= 0);
@@ -493,7 +488,7 @@ static void restore_home(struct sim_node *n, size_t slot)
 		.version = h->version,
 	};
 	h->promise = -1;
-	int r = release_index(w.release);
+	int r = node_release_index(w.release);
 	if (r >= 0 && n->has_release[r])
 		SIM_TRY(s, machine_restore_release(n->machine, w.release, &e_));
 	SIM_TRY(s, machine_restore(n->machine, slot, &w, &facts, str_from(h->connection), &e_));
@@ -578,6 +573,8 @@ static void crash(struct sim *s, struct sim_node *n, bool is_reboot)
 	for (size_t i = 0; i < SIM_PARTITIONS; i++) {
 		if (n->steps[i])
 			break_off(n, n->steps[i]);
+		if (n->steps[i] && n->steps[i]->is_asking)
+			step_free(n->steps[i]); /* nothing else knows it */
 		n->steps[i] = NULL;
 		n->homes[i].is_running = n->homes[i].is_running && !is_reboot;
 	}
@@ -716,6 +713,9 @@ void nodes_free(struct sim *s)
 {
 	for (unsigned i = 0; i < s->options.nodes; i++) {
 		machine_free(s->nodes[i].machine);
+		for (size_t k = 0; k < SIM_PARTITIONS; k++)
+			if (s->nodes[i].steps[k] && s->nodes[i].steps[k]->is_asking)
+				step_free(s->nodes[i].steps[k]);
 		disk_fini(&s->nodes[i]);
 	}
 	mem_free(s->nodes);
