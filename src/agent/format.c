@@ -16,6 +16,7 @@
 #include "agent/agent.h"
 #include "agent/identity.h"
 #include "base/file.h"
+#include "ev/child.h"
 #include "json/json.h"
 #include "supervise/client.h"
 #include "supervise/supervise.h"
@@ -28,7 +29,9 @@ enum {
 	UID_PLACES = 27000,
 	FORMAT_MEMORY = 64 << 20,
 	TAKEN_MAX = 4096,
-	SUBUID_MAX = 1 << 20
+	SUBUID_MAX = 1 << 20,
+	SUPERVISOR_START_MS = 15000,
+	SHUTDOWN_MS = 120000
 };
 
 /* ---- user ranges --------------------------------------------------------------------------- */
@@ -296,17 +299,35 @@ MUST int agent_format(const struct agent_format *f, struct arena *a,
 
 /* ---- the end of a node --------------------------------------------------------------------- */
 
-static int stop_supervisor(const char *dir, struct arena *a, struct err *e)
+static int start_supervisor(const char *dir, struct arena *a, struct err *e)
+{
+	const char *const argv[] = {"/proc/self/exe", "supervise", "--dir", dir,
+				    "--daemon",	      NULL};
+	const struct ev_child_spec spec = {
+		.argv = argv, .output_max_bytes = 4096, .timeout_ms = SUPERVISOR_START_MS};
+	struct ev_child_result result;
+	if (ev_child_wait(&spec, a, &result, e) < 0)
+		return -1;
+	return ev_child_check(&result, "hoc supervise", e);
+}
+
+/* A killed supervisor leaves its services running: another one takes them over, to end them. */
+static int stop_services(const char *dir, struct arena *a, struct err *e)
 {
 	const struct supervise_request rq = {.verb = SUPERVISE_SHUTDOWN, .stop_services = true};
 	struct supervise_reply reply;
-	struct str socket = supervise_socket_path(a, str_from(dir));
-	if (supervise_call(socket.p, &rq, 120000, a, &reply, e) == 0)
+	struct str socket = supervise_socket_path(a, str_from(dir)),
+		   state = arena_fmt(a, "%s/supervise/state.json", dir);
+	if (supervise_call(socket.p, &rq, SHUTDOWN_MS, a, &reply, e) == 0)
 		return 0;
 	if (e->kind != ERR_UNREACHABLE)
 		return -1;
 	err_clear(e);
-	return 0;
+	if (!file_exists(state.p))
+		return arena_check(a, e); /* no service was ever started */
+	if (start_supervisor(dir, a, e) < 0)
+		return -1;
+	return supervise_call(socket.p, &rq, SHUTDOWN_MS, a, &reply, e);
 }
 
 MUST int agent_unformat(const char *dir, struct err *e)
@@ -326,7 +347,7 @@ MUST int agent_unformat(const char *dir, struct err *e)
 		return rc < 0 ? -1
 			      : err_fail(e, ERR_CONFLICT, "an agent runs on %s: stop it first",
 					 dir);
-	if (stop_supervisor(dir, a, e) < 0 || ndb_open(dir, &n, e) < 0)
+	if (stop_services(dir, a, e) < 0 || ndb_open(dir, &n, e) < 0)
 		return -1;
 	rc = identity_load(n, dir, a, &id, &absent);
 	ndb_close(n);
