@@ -20,29 +20,29 @@ static int stop_daemon(struct demo *d,
 	return 0;
 }
 
-/* A killed supervisor leaves its services running: another one takes them over, to end them. */
-static int ensure_supervisor(struct demo *d, struct err *e)
+static int start_supervisor(struct demo *d, struct err *e)
 {
-	const char *const words[] = {"supervise", "--dir", d->node_dir, NULL};
 	const char *const argv[] = {d->call->program, "supervise", "--dir",
 				    d->node_dir,      "--daemon",  NULL};
-	struct demo_daemon found;
 	struct str out;
-	if (demo_daemon_find(d, words, &found, e) < 0)
-		return -1;
-	return found.pid ? 0 : demo_run_ok(d, argv, NULL, &out, e);
+	return demo_run_ok(d, argv, NULL, &out, e);
 }
 
+/* A killed supervisor leaves its services running: another one takes them over, to end them. */
 static int stop_services(struct demo *d, struct err *e)
 {
 	const struct supervise_request rq = {.verb = SUPERVISE_SHUTDOWN, .stop_services = true};
 	struct supervise_reply reply;
 	struct str state = arena_fmt(d->call->arena, "%s/supervise/state.json", d->node_dir);
-	if (!file_exists(state.p))
+	if (supervise_call(d->socket, &rq, SHUTDOWN_MS, d->call->arena, &reply, e) == 0)
 		return 0;
-	if (ensure_supervisor(d, e) < 0)
-		return -1;
-	if (supervise_call(d->socket, &rq, SHUTDOWN_MS, d->call->arena, &reply, e) < 0)
+	if (e->kind != ERR_UNREACHABLE)
+		return err_in(e, "stop the services");
+	err_clear(e);
+	if (!file_exists(state.p))
+		return 0; /* no service was ever started */
+	if (start_supervisor(d, e) < 0 ||
+	    supervise_call(d->socket, &rq, SHUTDOWN_MS, d->call->arena, &reply, e) < 0)
 		return err_in(e, "stop the services");
 	return 0;
 }
@@ -62,12 +62,9 @@ static int remove_node(struct demo *d, struct err *e)
 	return file_exists(d->node_dir) ? demo_run_ok(d, argv, NULL, &out, e) : 0;
 }
 
-/* What cannot be stopped in order is ended by the removal of the node. */
+/* The removal of the node ends its services, too; the agent would start the supervisor anew. */
 MUST int demo_clean(struct demo *d, struct err *e)
 {
-	struct err ignored = ERR_INIT;
-	if (stop_services(d, &ignored) < 0)
-		demo_line(&d->ui, "the services: %s", ignored.text);
 	if (stop_daemon(d, demo_find_agent, e) < 0 || stop_daemon(d, demo_find_master, e) < 0 ||
 	    remove_node(d, e) < 0)
 		return -1;
