@@ -110,13 +110,9 @@ MUST static int choose_in_page(struct api_call *c, int64_t release_id,
 	if (store_installation_rooms(c->tx, c->a, release_id, *after, ROOMS_PAGE, rooms, &n,
 				     e) < 0)
 		return -1;
-	*after = n == ROOMS_PAGE ? rooms[n - 1].node_id : 0;
+	*after = n == ROOMS_PAGE ? rooms[n - 1].node.id : 0;
 	for (size_t i = 0; i < n; i++) {
-		struct node node;
-		int rc = store_node_by_id(c->tx, c->a, rooms[i].node_id, &node, e);
-		if (rc <= 0)
-			return rc < 0 ? -1 : err_fail(e, ERR_INTERNAL, "node without row");
-		if (judge_node(c, &node, w->capability_count > 0, &nodes[i], e) < 0)
+		if (judge_node(c, &rooms[i].node, w->capability_count > 0, &nodes[i], e) < 0)
 			return -1;
 		nodes[i].is_supplied = true;
 		nodes[i].build = rooms[i].reported;

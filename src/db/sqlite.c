@@ -46,13 +46,17 @@ static const char settings[] = "PRAGMA synchronous = FULL;"
 			       "PRAGMA trusted_schema = OFF;"
 			       "PRAGMA temp_store = MEMORY;"
 			       "PRAGMA case_sensitive_like = ON;"
-			       "PRAGMA journal_size_limit = 67108864;";
+			       "PRAGMA journal_size_limit = 67108864;"
+			       "PRAGMA cache_size = -8000;"; /* KiB, at most */
 
 /*
  * Pages in the log from which a checkpoint is tried, and from which it is insisted on: it then
  * waits for readers (at most lock_wait_ms), so that the log cannot grow for ever under them.
  */
 enum { LOG_PAGES_TRY = 1000, LOG_PAGES_INSIST = 16384 };
+
+/* Small memory that a connection takes from its own store, without asking malloc. */
+enum { SLOT_BYTES = 1200, SLOTS = 200 };
 
 struct lite {
 	struct conn base;
@@ -164,6 +168,15 @@ static int after_commit(void *user UNUSED, sqlite3 *h, const char *name, int pag
 	return SQLITE_OK;
 }
 
+/*
+ * SQLite counts every byte it takes, under one lock for all connections; we never ask. Refused,
+ * without harm, once it is at work: the first connection decides.
+ */
+static void count_no_memory(void)
+{
+	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 static int lite_set_up(struct lite *c, const char *path, struct err *e)
 {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
@@ -172,12 +185,14 @@ static int lite_set_up(struct lite *c, const char *path, struct err *e)
 		flags |= SQLITE_OPEN_MEMORY;
 	else if (!db->writer && file_prepare(path, e) < 0) /* a reader makes no file */
 		return -1;
+	count_no_memory();
 	if (sqlite3_open_v2(path, &c->h, flags, NULL) != SQLITE_OK)
 		return c->h ? lite_fail(c->h, e) : err_fail(e, ERR_MEMORY, "out of memory");
 	if (sqlite3_db_readonly(c->h, "main") == 1)
 		return err_fail(e, ERR_FORBIDDEN, "it may only be read");
 	(void)sqlite3_busy_timeout(c->h, (int)db->options.lock_wait_ms);
 	(void)sqlite3_db_config(c->h, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	(void)sqlite3_db_config(c->h, SQLITE_DBCONFIG_LOOKASIDE, NULL, SLOT_BYTES, SLOTS);
 	if (journal_set(c, db->is_single, e) < 0)
 		return -1;
 	(void)sqlite3_wal_hook(c->h, after_commit, NULL);

@@ -42,8 +42,10 @@ static const struct db_sql sql_users = {
 	"node release limit"};
 static const struct db_sql sql_rooms = {
 	"installation_rooms",
-	"SELECT node_id, reported FROM installation WHERE release_id = $1 AND has_room = 1"
-	" AND want = 'available' AND node_id > $2 ORDER BY node_id LIMIT $3",
+	"SELECT " NODE_COLUMNS ", reported FROM node JOIN"
+	" (SELECT node_id, reported FROM installation WHERE release_id = $1 AND has_room = 1"
+	" AND want = 'available' AND node_id > $2 ORDER BY node_id LIMIT $3) AS room"
+	" ON node_id = id ORDER BY id",
 	"release after limit"};
 
 static enum supply_report reported_of(struct str word)
@@ -157,10 +159,11 @@ MUST int store_installation_rooms(struct db_tx *tx, struct arena *a, int64_t rel
 	db_bind_i64(q, "limit", (int64_t)limit);
 	size_t n = 0;
 	int rc;
-	while ((rc = db_step(q, e)) > 0)
-		if (n < limit)
-			out[n++] =
-				(struct room){db_at_i64(q, 0), reported_of(db_at_str(q, 1, a))};
+	while ((rc = db_step(q, e)) > 0) {
+		ASSERT(n < limit);
+		node_row(q, a, &out[n].node);
+		out[n++].reported = reported_of(db_at_str(q, NODE_COLUMN_COUNT, a));
+	}
 	*count = n;
-	return rc;
+	return rc < 0 ? -1 : arena_check(a, e);
 }

@@ -24,8 +24,8 @@ MUST int store_installation_feed(struct db_tx *tx, int64_t node_id, int64_t feed
 MUST int store_installation_users(struct db_tx *tx, int64_t node_id, int64_t release_id,
 				  int64_t limit, int64_t *out, struct err *e);
 struct room {
-	int64_t node_id;
-	enum supply_report reported;
+	struct node node;
+	enum supply_report reported; /* the release there */
 };
 /*
  * Nodes with ids above `after` where the release is wanted and a partition is free, at most

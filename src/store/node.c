@@ -3,9 +3,7 @@
 
 #include "store/rows.h"
 
-#define COLUMNS \
-	"id, name, title, region, network, capabilities, partitions_total, partitions_free," \
-	" last_contact_at, feed, supply_feed, liveness, liveness_since, created_at"
+#define COLUMNS NODE_COLUMNS
 
 static const struct db_sql sql_find = {"node_find",
 				       "SELECT " COLUMNS " FROM node WHERE name = $1", "name"};
@@ -98,7 +96,7 @@ static enum promise_state state_of(struct str word)
 					: PROMISE_UNKNOWN;
 }
 
-static void row(struct db_stmt *q, struct arena *a, struct node *out)
+void node_row(struct db_stmt *q, struct arena *a, struct node *out)
 {
 	*out = (struct node){
 		.id = db_at_i64(q, 0),
@@ -136,7 +134,7 @@ MUST int store_node_find(struct db_tx *tx, struct arena *a, struct str name, str
 {
 	struct db_stmt *q = db_prepare(tx, &sql_find);
 	db_bind_str(q, "name", name);
-	return ROW_READ(q, a, row, out, e);
+	return ROW_READ(q, a, node_row, out, e);
 }
 
 MUST int store_node_by_id(struct db_tx *tx, struct arena *a, int64_t id, struct node *out,
@@ -144,7 +142,7 @@ MUST int store_node_by_id(struct db_tx *tx, struct arena *a, int64_t id, struct 
 {
 	struct db_stmt *q = db_prepare(tx, &sql_by_id);
 	db_bind_i64(q, "id", id);
-	return ROW_READ(q, a, row, out, e);
+	return ROW_READ(q, a, node_row, out, e);
 }
 
 MUST int store_node_add(struct db_tx *tx, struct node *n, struct err *e)
@@ -179,7 +177,7 @@ MUST int store_node_list(struct db_tx *tx, struct arena *a, struct str after, in
 	struct db_stmt *q = db_prepare(tx, &sql_list);
 	db_bind_str(q, "after", after);
 	db_bind_i64(q, "limit", MIN_OF(limit, (int64_t)STORE_LIST_MAX));
-	return ROWS_READ(q, a, struct node, row, out, count, e);
+	return ROWS_READ(q, a, struct node, node_row, out, count, e);
 }
 
 MUST int store_node_contact(struct db_tx *tx, int64_t id, int64_t now_ms, struct err *e)
@@ -206,7 +204,7 @@ MUST int store_node_silent(struct db_tx *tx, struct arena *a, int64_t before_ms,
 	struct db_stmt *q = db_prepare(tx, &sql_silent);
 	db_bind_i64(q, "before", before_ms);
 	db_bind_i64(q, "limit", limit);
-	return ROWS_READ(q, a, struct node, row, out, count, e);
+	return ROWS_READ(q, a, struct node, node_row, out, count, e);
 }
 
 /* The number that a statement returns. */

@@ -1,9 +1,18 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #pragma once
-/* Shared inside room store only: arrays that grow while rows come. */
+/* Shared inside room store only: arrays that grow while rows come, and rows that others join. */
 #include <string.h>
 
 #include "base/arena.h"
+#include "core/model.h"
+#include "db/db.h"
+
+/* A node's columns, the first of a row, in the order that node_row reads. */
+#define NODE_COLUMNS \
+	"id, name, title, region, network, capabilities, partitions_total, partitions_free," \
+	" last_contact_at, feed, supply_feed, liveness, liveness_since, created_at"
+enum { NODE_COLUMN_COUNT = 14 };
+void node_row(struct db_stmt *q, struct arena *a, struct node *out);
 
 /*
  * Room for item `n` of an array that has space for *cap: the array itself, or a copy twice as
