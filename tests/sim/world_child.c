@@ -49,12 +49,12 @@ bool child_ask(struct step *st)
 {
 	struct sim_node *n = st->node;
 	struct home *h = &n->homes[st->slot];
-	if (st->kind != PLAN_APPLY || node_release_index(st->wish.release) != PARENT) {
-		disk_set(&h->child_known, S(""));
+	if (st->kind != PLAN_APPLY)
 		return false;
-	}
 	if (!str_is(st->wish.guid, h->spec_of))
 		disk_set(&h->child_known, S(""));
+	if (node_release_index(st->wish.release) != PARENT)
+		return false;
 	st->is_asking = true;
 	const struct net_request r = {
 		.method = "POST",
