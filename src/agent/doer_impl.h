@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #pragma once
-/* Inside of the doer: steps (doer.c), requests (doer_talk.c), builds (doer_build.c). */
+/*
+ * Inside of the doer: life (doer.c), steps (doer_step.c), requests (doer_talk.c), builds
+ * (doer_build.c), usage (doer_meter.c), what the supervisor tells (doer_supervisor.c).
+ */
 #include "agent/doer.h"
+#include "agent/meter.h"
 #include "ev/child.h"
 #include "ev/stream.h"
 #include "http/client.h"
@@ -59,6 +63,30 @@ void doer_send(void *user, uint64_t token, const struct machine_request *request
 void doer_flush(void *user);
 void doer_release_step(void *user, size_t slot, enum plan_release_kind kind,
 		       struct str release);
+
+void doer_step(void *user, size_t slot, enum plan_step_kind kind,
+	       const struct machine_wish *wish);
+
+/* Rows in the outbox, for the status; -1: not known. Crew threads. */
+int64_t doer_count_outbox(struct doer *d);
+/* Something was put in the outbox, which now has `count` rows (-1: not known). Loop thread. */
+void doer_outbox_filled(struct doer *d, int64_t count);
+/* What the meter reads of a partition. */
+struct meter_target meter_target_of(const struct part *p, struct str guid, bool is_running);
+/* One sample at a time, from any thread. */
+MUST int doer_sample(struct doer *d, const struct meter_target *targets, size_t count,
+		     struct err *e);
+/* The first reading of a fresh deployment: usage is counted from here. Loop thread. */
+void doer_sample_first(struct doer *d, const struct part *p);
+/* The timer's function: reads all that runs. */
+void doer_meter_tick(void *user);
+
+/* Handlers of the supervisor's client. */
+void doer_supervisor_event(void *user, const struct supervise_event *event);
+void doer_supervisor_connected(void *user, const struct supervise_hello *hello);
+void doer_supervisor_lost(void *user, const struct err *why);
+/* A service of the applied spec is not owned by the supervisor, as its list says. */
+bool doer_misses_service(const struct part *p, const struct supervise_reply *reply);
 
 MUST int talkers_init(struct talkers *t, const char *master, struct err *e);
 void talkers_cancel(struct talkers *t);

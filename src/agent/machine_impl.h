@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #pragma once
 /*
- * Inside of the machine, shared by machine.c (slots and planning) and machine_link.c (the
- * conversation with the master).
+ * Inside of the machine: slots and planning (machine.c), the conversation with the master
+ * (machine_link.c), fetching (machine_fetch.c), reports (machine_report.c).
  */
 #include "agent/machine.h"
 
+enum { CALL_TIMEOUT_MS = 20000, ANSWER_MEMORY = 16 << 20 };
 enum { MACHINE_FETCHES_AT_ONCE = 8, MACHINE_WISH_MAX = 1 << 20, MACHINE_MESSAGE_MAX = 400 };
 
 struct slot {
@@ -115,3 +116,25 @@ void link_report_release(struct machine *m, size_t slot);
 /* Says that a build begins; nobody waits for the answer. */
 void link_tell_building(struct machine *m, size_t slot);
 void link_fini(struct link *l);
+
+/* Requests: the token whose answer machine_answer brings. */
+uint64_t link_send(struct machine *m, const char *method, struct str path, struct str body,
+		   int64_t timeout_ms);
+/* A call of the reference protocol ("get.v0.software_instance") with one, two or three texts. */
+uint64_t link_call1(struct machine *m, const char *name, const char *key, struct str value);
+uint64_t link_call2(struct machine *m, const char *name, const char *key1, struct str value1,
+		    const char *key2, struct str value2);
+uint64_t link_call3(struct machine *m, const char *name, const char *key1, struct str value1,
+		    const char *key2, struct str value2, const char *key3, struct str value3);
+
+/* Forgets all fetches. */
+void fetch_clear(struct link *l);
+/* Adds an instance to be fetched, once. */
+void fetch_add(struct link *l, struct str guid);
+/* Keeps some fetches under way; true when all are done. */
+bool fetch_drive(struct machine *m);
+/* The answer to a fetch. */
+void fetch_take(struct machine *m, struct fetch *f, int status, struct str body);
+/* The answers to reports. */
+void link_report_answered(struct machine *m, size_t slot, int status);
+void link_release_answered(struct machine *m, size_t slot, int status);
