@@ -68,9 +68,13 @@ static const struct db_sql sql_p_lowest = {
 	"SELECT " P_COLUMNS " FROM partition WHERE node_id = $1 AND instance_id IS NULL"
 	" AND is_gone = 0 ORDER BY position LIMIT 1",
 	"node"};
+/*
+ * COALESCE: "instance_id IS NULL AND is_gone = 0" is what index partition_free is limited to, and
+ * PostgreSQL, as long as it has no statistics, goes through all of that rather than use the key.
+ */
 static const struct db_sql sql_p_take = {
 	"partition_take",
-	"UPDATE partition SET instance_id = $1 WHERE id = $2 AND instance_id IS NULL"
+	"UPDATE partition SET instance_id = $1 WHERE id = $2 AND COALESCE(instance_id, 0) = 0"
 	" AND is_gone = 0",
 	"instance id"};
 static const struct db_sql sql_p_free = {
