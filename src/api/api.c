@@ -79,8 +79,11 @@ MUST static int find_row(struct api_call *c, const struct api_request *req, stru
 	int rc = http_route_match(c->api->router, http_method_of(req->method), &c->target, &m);
 	if (rc == HTTP_WRONG_METHOD)
 		return refuse_as(e, 405, m.allow, "this path does not know that method");
-	if (rc == HTTP_NO_ROUTE)
-		return err_fail(e, ERR_NOT_FOUND, "no such path");
+	if (rc == HTTP_NO_ROUTE) {
+		(void)err_fail(e, ERR_NOT_FOUND, "no such path");
+		e->os = 404; /* in the reference protocol, what a path names is 403, a path is 404 */
+		return -1;
+	}
 	size_t count;
 	c->op = &op_rows(&count)[m.row];
 	for (size_t i = 0; i < m.param_count; i++) {
@@ -246,6 +249,8 @@ static int v0_status(const struct err *why, const char **phrase)
 		*phrase = "Bad Request";
 		return 400;
 	case ERR_NOT_FOUND:
+		*phrase = why->os == 404 ? "Not Found" : "Forbidden";
+		return why->os == 404 ? 404 : 403;
 	case ERR_CONFLICT:
 	case ERR_FORBIDDEN:
 	case ERR_NO_ROOM:

@@ -58,6 +58,15 @@ const struct json_desc v1_price_in = JSON_DESC(T, price_fields, "PriceList", "A 
 #undef T
 /* clang-format on */
 
+/* Names the field of a failed reading of a tier. */
+static int at_tier(struct err *e, size_t i, size_t k, const char *field)
+{
+	struct err why = *e;
+	char path[ERR_FIELD_MAX];
+	(void)snprintf(path, sizeof path, "components[%zu].tiers[%zu].%s", i, k, field);
+	return err_field(e, path, "%s", why.text);
+}
+
 /* Names the field of a failed reading. */
 static int at(struct err *e, const char *list, size_t i, const char *field)
 {
@@ -76,9 +85,9 @@ MUST static int read_tiers(const struct price_component_in *in, size_t i, struct
 	for (size_t k = 0; k < in->tier_count; k++) {
 		tiers[k].has_end = in->tiers[k].up_to.p != NULL;
 		if (tiers[k].has_end && dec_parse(in->tiers[k].up_to, &tiers[k].up_to, e) < 0)
-			return at(e, "components", i, "tiers.up_to");
+			return at_tier(e, i, k, "up_to");
 		if (dec_parse(in->tiers[k].unit_price, &tiers[k].unit_price, e) < 0)
-			return at(e, "components", i, "tiers.unit_price");
+			return at_tier(e, i, k, "unit_price");
 	}
 	out->tiers = tiers;
 	out->tier_count = in->tier_count;

@@ -157,14 +157,19 @@ static const char *status_for(struct str state)
 	return str_is(state, "destroyed") ? "destroyed" : "running";
 }
 
-/* --wait: for the status that the wanted state ends in. A destroyed instance may be gone. */
-static int wait_if_asked(struct cli_call *c, struct json **instance, struct err *e)
+/* The seconds of --wait, 0: not asked for. Read before anything is sent. */
+static int wait_of(struct cli_call *c, int64_t *out, struct err *e)
 {
-	int64_t seconds = 600;
-	if (!cli_has(c, "wait"))
+	*out = cli_has(c, "wait") ? 600 : 0;
+	return *out && cli_value(c, "wait")[0] ? cli_i64(c, "wait", 1, 86400, out, e) : 0;
+}
+
+/* --wait: for the status that the wanted state ends in. A destroyed instance may be gone. */
+static int wait_if_asked(struct cli_call *c, struct json **instance, int64_t seconds,
+			 struct err *e)
+{
+	if (!seconds)
 		return 0;
-	if (cli_value(c, "wait")[0] && cli_i64(c, "wait", 1, 86400, &seconds, e) < 0)
-		return -1;
 	return orders_wait(c, instance, status_for(client_text(*instance, "state")), seconds,
 			   NULL, NULL, e);
 }
@@ -175,7 +180,9 @@ int verb_request(struct cli_call *c, struct err *e)
 {
 	struct json *parameters, *instance, *body = json_object_new(c->arena),
 					    *where = json_object_new(c->arena);
-	if (parameters_of(c, &parameters, e) < 0 || pairs_into(c, "where", false, where, e) < 0)
+	int64_t seconds;
+	if (wait_of(c, &seconds, e) < 0 || parameters_of(c, &parameters, e) < 0 ||
+	    pairs_into(c, "where", false, where, e) < 0)
 		return -1;
 	json_set_str(c->arena, body, S("release"), str_from(c->arguments[0]));
 	json_set_str(c->arena, body, S("title"), str_from(c->arguments[1]));
@@ -189,7 +196,7 @@ int verb_request(struct cli_call *c, struct err *e)
 	if (cli_value(c, "customer"))
 		json_set_str(c->arena, body, S("customer"), str_from(cli_value(c, "customer")));
 	if (client_send(c, "POST", S("/v1/instances"), body, &instance, e) < 0 ||
-	    wait_if_asked(c, &instance, e) < 0)
+	    wait_if_asked(c, &instance, seconds, e) < 0)
 		return -1;
 	answer(c, instance);
 	return 0;
@@ -223,8 +230,10 @@ MUST int orders_set_state(struct cli_call *c, struct json **instance, const char
 static int change_state(struct cli_call *c, const char *state, struct err *e)
 {
 	struct json *instance;
-	if (orders_find(c, c->arguments[0], &instance, e) < 0 ||
-	    orders_set_state(c, &instance, state, e) < 0 || wait_if_asked(c, &instance, e) < 0)
+	int64_t seconds;
+	if (wait_of(c, &seconds, e) < 0 || orders_find(c, c->arguments[0], &instance, e) < 0 ||
+	    orders_set_state(c, &instance, state, e) < 0 ||
+	    wait_if_asked(c, &instance, seconds, e) < 0)
 		return -1;
 	answer(c, instance);
 	return 0;
