@@ -17,7 +17,8 @@
 #include "json/json.h"
 
 struct scan {
-	size_t values; /* at least as many as the text has, if it is valid */
+	size_t values;	/* at least as many as the text has, if it is valid */
+	size_t longest; /* no token has more bytes */
 	size_t depth, line, column;
 };
 
@@ -33,9 +34,17 @@ static size_t skip_string(struct str text, size_t i, struct scan *s)
 	return i;
 }
 
+/* A separator at i ends the token that began behind the one before it. */
+static void end_token(struct scan *s, size_t i, size_t *begin)
+{
+	s->longest = MAX_OF(s->longest, i - *begin);
+	*begin = i;
+}
+
 /* False at the bracket that goes too deep; line and column are its place then. */
 static bool scan_text(struct str text, struct scan *s)
 {
+	size_t begin = 0;
 	*s = (struct scan){.values = 1, .line = 1};
 	for (size_t i = 0; i < text.n; i++) {
 		char c = text.p[i];
@@ -47,14 +56,18 @@ static bool scan_text(struct str text, struct scan *s)
 			i = skip_string(text, i, s);
 		} else if (c == ',') {
 			s->values++;
+			end_token(s, i, &begin);
 		} else if (c == '[' || c == '{') {
 			s->values++;
+			end_token(s, i, &begin);
 			if (++s->depth > JSON_DEPTH_MAX)
 				return false;
-		} else if ((c == ']' || c == '}') && s->depth) {
-			s->depth--;
+		} else if (c == ']' || c == '}') {
+			s->depth -= s->depth > 0;
+			end_token(s, i, &begin);
 		}
 	}
+	end_token(s, text.n, &begin);
 	return true;
 }
 
@@ -156,18 +169,44 @@ static struct json *convert(struct conversion *c, json_t *from)
 }
 
 /*
- * At places the library takes a failed allocation for bad syntax, at others it loses a character
- * of a string and goes on; and its allocator has no user pointer. So each thread notes here that
- * one failed: cleared before each text, read after it.
+ * At places the library takes a failed allocation for bad syntax. Where the text of a token has
+ * to grow it does not look at all: it loses a character and goes on, and if that was the one
+ * behind a backslash, it asserts. So growth never fails: it is told by its size (a power of two)
+ * and served from a reserve that was there before the library began, once memory has run out.
+ * The allocator has no user pointer; all this belongs to the thread, for the time of one text.
  */
-static _Thread_local bool has_run_out;
+enum { GROWTH_MIN = 32, RESERVE_SMALL = 512 };
+
+static _Thread_local struct {
+	bool has_run_out;
+	char *p;
+	size_t n, used;
+} reserve;
+
+static bool is_growth(size_t n)
+{
+	return n >= GROWTH_MIN && (n & (n - 1)) == 0;
+}
 
 static void *library_alloc(size_t n)
 {
 	struct err ignored;
 	void *p = mem_new(n, &ignored);
-	has_run_out |= !p;
+	if (p)
+		return p;
+	reserve.has_run_out = true;
+	if (!is_growth(n) || n > reserve.n - reserve.used)
+		return NULL;
+	p = reserve.p + reserve.used;
+	reserve.used += n;
 	return p;
+}
+
+static void library_free(void *p)
+{
+	uintptr_t at = (uintptr_t)p, begin = (uintptr_t)reserve.p;
+	if (at < begin || at >= begin + reserve.n)
+		mem_free(p);
 }
 
 /* The library quotes the input in its messages; what could disturb a terminal becomes "?". */
@@ -186,12 +225,31 @@ static int fail_parse(const json_error_t *from, struct err *e)
 
 static void set_allocator(void)
 {
-	json_set_alloc_funcs(library_alloc, mem_free);
+	json_set_alloc_funcs(library_alloc, library_free);
 }
 
-static void free_tree(json_t **tree)
+/* The text by the library, with `n` bytes at `room` as its reserve. */
+static int load(struct str text, size_t flags, char *room, size_t n, struct conversion *c,
+		struct json **out, struct err *e)
 {
-	json_decref(*tree);
+	json_error_t why = {0};
+	reserve.has_run_out = false;
+	reserve.p = room;
+	reserve.n = n;
+	reserve.used = 0;
+	json_t *tree = json_loadb(text.n ? text.p : "", text.n,
+				  JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | flags, &why);
+	int rc = 0;
+	if (reserve.has_run_out)
+		rc = err_fail(e, ERR_MEMORY, "out of memory while reading JSON");
+	else if (!tree)
+		rc = fail_parse(&why, e);
+	else
+		*out = convert(c, tree);
+	json_decref(tree);
+	reserve.p = NULL;
+	reserve.n = 0;
+	return rc;
 }
 
 static int parse(struct str text, size_t flags, struct arena *a, struct json **out,
@@ -209,18 +267,17 @@ static int parse(struct str text, size_t flags, struct arena *a, struct json **o
 	struct conversion c = {a, ARENA_ARRAY(a, struct json, s.values), s.values};
 	if (arena_check(a, e) < 0)
 		return -1;
-	json_error_t why = {0};
-	has_run_out = false;
-	json_t *tree CLEAN(free_tree) =
-		json_loadb(text.n ? text.p : "", text.n,
-			   JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | flags, &why);
-	if (has_run_out)
-		return err_fail(e, ERR_MEMORY, "out of memory while reading JSON");
-	if (!tree)
-		return fail_parse(&why, e);
-	struct json *made = convert(&c, tree);
-	if (!made)
-		return arena_check(a, e);
+	/* Growing doubles, up to the first power of two above the token: all of it together. */
+	char small[RESERVE_SMALL], *room = small;
+	size_t n = 4 * (s.longest + GROWTH_MIN);
+	if (n > sizeof small && !(room = mem_new(n, e)))
+		return -1;
+	struct json *made = NULL;
+	int rc = load(text, flags, room, n, &c, &made, e);
+	if (room != small)
+		mem_free(room);
+	if (rc < 0 || !made)
+		return rc < 0 ? -1 : arena_check(a, e);
 	*out = made;
 	return 0;
 }

@@ -26,6 +26,24 @@ static int run_parse(struct arena *a, struct err *e)
 	return rc;
 }
 
+/* The library does not notice that a token could not grow: escapes right where it has to. */
+static int run_escapes(struct arena *a, struct err *e)
+{
+	struct buf b CLEAN(buf_fini) = BUF_INIT(10000);
+	struct json *j = NULL;
+	for (int pad = 0; pad < 4; pad++) {
+		buf_clear(&b);
+		buf_addf(&b, "[%.*s\"", pad, "   ");
+		for (int i = 0; i < 400; i++)
+			buf_add(&b, S("\\\"\\n"));
+		buf_add(&b, S("\"]"));
+		if (buf_check(&b, e) < 0 || json_parse(buf_str(&b), a, &j, e) < 0)
+			return -1;
+		assert_int_equal(json_at(j, 0)->str.n, 800);
+	}
+	return 0;
+}
+
 static int run_desc(struct arena *a, struct err *e)
 {
 	struct sample s = {.seconds = 99};
@@ -78,7 +96,7 @@ static int run_once(run_fn *run, size_t limit_bytes, struct err *e)
 	return arena_new(limit_bytes, &a, e) < 0 ? -1 : run(a, e);
 }
 
-static run_fn *const runs[] = {run_parse, run_desc, run_schema, run_meta};
+static run_fn *const runs[] = {run_parse, run_escapes, run_desc, run_schema, run_meta};
 
 static void each_allocation_may_fail(void **state UNUSED)
 {
