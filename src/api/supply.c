@@ -50,7 +50,7 @@ MUST int supply_node_get(struct api_call *c, struct str name, struct node *out, 
 		.created_at_ms = c->now_ms,
 		.liveness_since_ms = c->now_ms,
 	};
-	return store_node_add(c->tx, out, e);
+	return store_node_add(c->tx, out, e) < 0 ? -1 : 1;
 }
 
 /* Tells the node that its installations changed. */

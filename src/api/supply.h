@@ -18,5 +18,5 @@ MUST int supply_report(struct api_call *c, const struct node *n, const struct re
 		       enum supply_report reported, struct str message, struct err *e);
 /* A name that may stand for a node, partition, region…: ERR_INVALID naming `field`. */
 MUST int supply_check_name(struct str name, const char *field, struct err *e);
-/* The node, made if it is not there. */
+/* The node; made if it is not there, then 1. */
 MUST int supply_node_get(struct api_call *c, struct str name, struct node *out, struct err *e);

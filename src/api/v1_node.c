@@ -107,7 +107,8 @@ MUST int v1_node_put(struct api_call *c, struct err *e)
 {
 	const struct node_in *in = c->in;
 	struct node n;
-	if (supply_node_get(c, c->params[0], &n, e) < 0)
+	int made = supply_node_get(c, c->params[0], &n, e);
+	if (made < 0)
 		return -1;
 	struct node was = n;
 	n.title = in->title.p ? in->title : n.title;
@@ -117,7 +118,7 @@ MUST int v1_node_put(struct api_call *c, struct err *e)
 	bool is_same = str_eq(n.title, was.title) && str_eq(n.region, was.region) &&
 		       str_eq(n.network, was.network) &&
 		       str_eq(n.capabilities_json, was.capabilities_json);
-	if (!is_same || n.created_at_ms == c->now_ms) {
+	if (!is_same || made) {
 		call_event(c, EVENT_NODE_CHANGED, n.name, NULL);
 		if (store_node_save(c->tx, &n, e) < 0 || place_waiting_on(c, n.id, e) < 0)
 			return -1;
