@@ -6,7 +6,7 @@
 #include "store/instance.h"
 #include "store/node.h"
 
-enum { ROOMS_PAGE = 32, HOSTS_MAX = 16, WAITING_MAX = 64, RELEASES_MAX = 64 };
+enum { ROOMS_PAGE = 32, HOSTS_MAX = 16, WAITING_MAX = 64, RELEASES_MAX = 64, REFUSED_MAX = 16 };
 
 /* A scalar of the filter as text; NULL .p for what is none. */
 static struct str scalar_text(const struct json *v, struct arena *a)
@@ -302,11 +302,49 @@ MUST int place_take(struct api_call *c, struct instance *i, struct err *e)
 	return store_span_begin(c->tx, i->id, c->now_ms, i->want == INSTANCE_STARTED, e);
 }
 
+/*
+ * Which requests found no place in this round, and why. Placing others leaves less room, so the
+ * same release and filter find none either: a thousand that wait alike are judged once.
+ */
+struct refused {
+	size_t n;
+	struct {
+		int64_t release_id;
+		struct str where_json, refusals;
+	} rows[REFUSED_MAX];
+};
+
+static bool recall(const struct refused *r, struct instance *i)
+{
+	for (size_t k = 0; k < r->n && !i->is_shared; k++)
+		if (r->rows[k].release_id == i->release_id &&
+		    str_eq(r->rows[k].where_json, i->where_json)) {
+			i->refusals = r->rows[k].refusals;
+			return true;
+		}
+	return false;
+}
+
+static void remember(struct refused *r, const struct instance *i)
+{
+	if (r->n == REFUSED_MAX || i->is_shared)
+		return;
+	r->rows[r->n].release_id = i->release_id;
+	r->rows[r->n].where_json = i->where_json;
+	r->rows[r->n++].refusals = i->refusals;
+}
+
 /* One that waits: 1 placed, 0 not. What it is told why is only stored where it changed. */
-MUST static int try_waiting(struct api_call *c, struct instance *i, struct err *e)
+MUST static int try_waiting(struct api_call *c, struct instance *i, struct refused *refused,
+			    struct err *e)
 {
 	struct str before = i->refusals;
-	int rc = place_choose(c, i, e);
+	int rc = 0;
+	if (!recall(refused, i)) {
+		rc = place_choose(c, i, e);
+		if (rc == 0)
+			remember(refused, i);
+	}
 	if (rc < 0 || (rc == 0 && str_eq(before, i->refusals)))
 		return rc;
 	if (store_instance_save(c->tx, i, e) < 0)
@@ -319,9 +357,10 @@ MUST static int try_waiting(struct api_call *c, struct instance *i, struct err *
 
 MUST static int try_all(struct api_call *c, struct instance *list, size_t n, struct err *e)
 {
+	struct refused refused = {.n = 0};
 	int placed = 0;
 	for (size_t k = 0; k < n; k++) {
-		int rc = try_waiting(c, &list[k], e);
+		int rc = try_waiting(c, &list[k], &refused, e);
 		if (rc < 0)
 			return -1;
 		placed += rc;
