@@ -198,7 +198,7 @@ static int check_gone(struct demo *d, const struct place *p, struct err *e)
 	if (link ? link == p->link : file_exists(p->netns))
 		return err_fail(e, ERR_BROKEN, "its network is still there: %s", p->netns);
 	demo_check_ok(&d->ui, "%s does not answer, its network is gone%s", p->ipv4,
-		      link ? "; an empty one waits for the next order" : "");
+		      link ? "; an empty one is made" : "");
 	demo_check_begin(&d->ui, "files");
 	struct str dir = arena_fmt(d->call->arena, "%s/partitions/%s", d->node_dir, p->name);
 	if (file_exists(dir.p))
