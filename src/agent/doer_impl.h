@@ -49,7 +49,7 @@ struct doer {
 	struct build *builds[DOER_RELEASES_MAX];
 	char *dir, *master, *program, *socket, *node;
 	pthread_mutex_t meter_lock; /* one sample at a time */
-	bool has_supervisor;
+	bool has_supervisor, was_supervisor_lost;
 	size_t samplings; /* under way */
 	int64_t meter_every_ms, poll_for_ms, outbox_count;
 	unsigned steps_max;

@@ -62,7 +62,10 @@ static void supervisor_listed(void *user, const struct supervise_reply *reply)
 		return;
 	for (size_t i = 0; i < d->part_count; i++) {
 		const struct plan_partition *f = machine_facts(d->machine, i);
-		if (!f->is_busy && f->is_running && doer_misses_service(&d->parts[i], reply))
+		/* A part in a step is not ours to read: after a loss it is applied once more. */
+		bool is_lost = f->is_busy ? d->was_supervisor_lost
+					  : doer_misses_service(&d->parts[i], reply);
+		if (f->is_running && is_lost)
 			machine_nudge(d->machine, i, false, PLAN_NEVER);
 	}
 	doer_changed(d);
@@ -82,6 +85,7 @@ void doer_supervisor_lost(void *user, const struct err *why)
 {
 	struct doer *d = user;
 	d->has_supervisor = false;
+	d->was_supervisor_lost = true;
 	log_err(LOG_WARN, "agent.supervisor.lost", why);
 	if (d->on_lost)
 		d->on_lost(d->on_lost_user);

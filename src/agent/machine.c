@@ -176,6 +176,7 @@ void machine_free_slot(struct machine *m, size_t slot)
 	s->message[0] = 0;
 	s->facts = (struct plan_partition){.check_due_ms = PLAN_NEVER};
 	s->nudged_due_ms = PLAN_NEVER;
+	s->is_nudged_down = false;
 	s->report_token = 0; /* an answer that is still to come is nobody's */
 	machine_refresh_releases(m);
 	m->world->forget(m->world->user, slot, guid);
@@ -267,9 +268,10 @@ static void start_step(struct machine *m, size_t i, enum plan_step_kind kind)
 		return;
 	}
 	if (kind == PLAN_APPLY) {
-		/* Even if it fails half way, services may run and the old version is gone. */
+		/* Even if it fails half way, services may run and the old version is gone. What
+		 * is applied anew is tested anew, and checked from then on. */
 		s->facts.is_running = true;
-		s->facts.applied_version = 0;
+		s->facts.applied_version = s->facts.tested_version = 0;
 	}
 	m->steps++;
 	m->world->step(m->world->user, i, kind, &s->wish);
@@ -281,6 +283,11 @@ static int64_t plan_slot(struct machine *m, size_t i, int64_t now_ms)
 	struct slot *s = &m->slots[i];
 	if (s->facts.want == PLAN_NOTHING)
 		return PLAN_NEVER;
+	/* It is applied again. Some of its services may still run: STOP has to look. */
+	if (s->is_nudged_down && !s->facts.is_busy) {
+		s->facts.applied_version = 0;
+		s->is_nudged_down = false;
+	}
 	s->facts.report_due_ms = m->link.is_linked ? m->link.reports_after_ms : PLAN_NEVER;
 	struct plan_step next = plan_partition(&s->facts, now_ms);
 	if (next.kind == PLAN_WAIT || next.due_ms > now_ms)
@@ -421,9 +428,7 @@ void machine_nudge(struct machine *m, size_t slot, bool is_running, int64_t chec
 {
 	struct slot *s = &m->slots[slot];
 	struct plan_partition *f = &s->facts;
-	/* It is applied again. Some of its services may still run: STOP has to look. */
-	if (!f->is_busy && !is_running)
-		f->applied_version = 0;
+	s->is_nudged_down = s->is_nudged_down || !is_running;
 	if (f->is_busy)
 		s->nudged_due_ms = MIN_OF(s->nudged_due_ms, check_due_ms);
 	f->check_due_ms = MIN_OF(f->check_due_ms, check_due_ms);

@@ -21,6 +21,7 @@ struct slot {
 	enum plan_told telling;		   /* what that report says */
 	int64_t step_version;		   /* of the wish when the present step began */
 	int64_t nudged_due_ms; /* a check was asked for while a step was under way */
+	bool is_nudged_down;   /* services went away, perhaps while a step was under way */
 };
 
 struct release_slot {

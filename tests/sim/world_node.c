@@ -595,6 +595,10 @@ static void cut(struct sim *s, struct sim_node *n)
 static void lose_services(struct sim *s, struct sim_node *n)
 {
 	size_t slot = (size_t)sim_between(s, 0, SIM_PARTITIONS - 1);
+	/* Rather where the agent is just busy. */
+	for (size_t i = 0; i < SIM_PARTITIONS && n->machine; i++)
+		if (n->homes[i].is_running && machine_facts(n->machine, i)->is_busy)
+			slot = i;
 	if (!n->homes[slot].is_running)
 		return;
 	n->homes[slot].is_running = false;
@@ -608,14 +612,21 @@ static void misfortune(struct sim *s, void *object, uint64_t a UNUSED, uint64_t 
 	struct sim_node *n = object;
 	if (s->is_healed)
 		return;
-	int64_t what = sim_between(s, 0, 9);
+	int64_t what = sim_between(s, 0, 6);
 	if (what < 4 && n->machine)
 		crash(s, n, what == 0);
-	else if (what < 7)
-		cut(s, n);
 	else
-		lose_services(s, n);
+		cut(s, n);
 	sim_at(s, s->now_ms + sim_between(s, 1000, 40 * 60000), misfortune, n, 0, 0);
+}
+
+static void bad_service(struct sim *s, void *object, uint64_t a UNUSED, uint64_t b UNUSED)
+{
+	struct sim_node *n = object;
+	if (s->is_healed)
+		return;
+	lose_services(s, n);
+	sim_at(s, s->now_ms + sim_between(s, 1000, 10 * 60000), bad_service, n, 0, 0);
 }
 
 static void meter(struct sim *s, void *object, uint64_t a UNUSED, uint64_t b UNUSED)
@@ -655,6 +666,7 @@ static void node_init(struct sim *s, struct sim_node *n, unsigned index)
 		n->homes[i].promise = -1;
 	sim_at(s, s->now_ms + sim_between(s, 0, 20000), start, n, 0, 0);
 	sim_at(s, s->now_ms + sim_between(s, 60000, 60 * 60000), misfortune, n, 0, 0);
+	sim_at(s, s->now_ms + sim_between(s, 60000, 10 * 60000), bad_service, n, 0, 0);
 	sim_at(s, s->now_ms + sim_between(s, 0, SIM_METER_MS), meter, n, 0, 0);
 }
 

@@ -387,6 +387,24 @@ static void a_nudge_during_a_check_is_not_lost(void **state)
 	assert_false(w->steps[0].is_busy);
 }
 
+static void services_lost_during_a_step_are_applied_again(void **state)
+{
+	struct world *w = *state;
+	deploy_one(w);
+	pass_time(w, 61000);
+	assert_int_equal(w->steps[0].kind, PLAN_CHECK);
+	machine_nudge(w->m, 0, false, PLAN_NEVER); /* after the check had looked */
+	end_step(w, 0, PLAN_OK);
+	assert_int_equal(w->steps[0].kind, PLAN_APPLY);
+	end_step(w, 0, PLAN_OK);
+	run(w);
+	assert_deployed(w, 0);
+	/* What was applied again was tested again, and is checked as before. */
+	pass_time(w, 61000);
+	assert_true(w->steps[0].is_busy);
+	assert_int_equal(w->steps[0].kind, PLAN_CHECK);
+}
+
 static void messages_are_cut_between_characters(void **state)
 {
 	struct world *w = *state;
@@ -423,6 +441,7 @@ int main(void)
 		SCENE(a_check_that_fails_is_made_again_quietly),
 		SCENE(a_lost_service_is_applied_again_and_told),
 		SCENE(a_nudge_during_a_check_is_not_lost),
+		SCENE(services_lost_during_a_step_are_applied_again),
 		SCENE(messages_are_cut_between_characters),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
