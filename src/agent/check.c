@@ -163,7 +163,8 @@ static void check_exec(const char *dir, int64_t timeout_ms, const struct check_p
 static void check_process(const struct spec_promise *p, const struct check_place *place,
 			  struct arena *a, struct check_result *r)
 {
-	const struct supervise_request rq = {.verb = SUPERVISE_LIST};
+	const struct supervise_request rq = {.verb = SUPERVISE_LIST,
+					     .partition = place->partition};
 	struct supervise_reply reply;
 	struct err e = ERR_INIT;
 	if (supervise_call(place->supervisor, &rq, p->timeout_seconds * 1000, a, &reply, &e) <

@@ -312,7 +312,8 @@ bool deploy_is_ready(const struct deploy *d, const struct part *p)
 static int remove_services(const struct deploy *d, struct part *p, struct arena *a,
 			   struct err *e)
 {
-	const struct supervise_request list = {.verb = SUPERVISE_LIST};
+	const struct supervise_request list = {.verb = SUPERVISE_LIST,
+					       .partition = str_from(p->name)};
 	struct supervise_reply reply;
 	struct str prefix = arena_fmt(a, "%s/", p->name);
 	if (call(d, &list, CALL_TIMEOUT_MS, a, &reply, e) < 0)

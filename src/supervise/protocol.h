@@ -22,7 +22,7 @@
  * remove          id                            removed | unchanged       (stops, then forgets)
  * kill_partition  partition                     done                      (no process is left)
  * run             run                           result: {…}
- * list            –                             services: [{…}]
+ * list            partition (may be left out)   services: [{…}]          (of it, or all)
  * usage           partition                     usage: {…}
  * subscribe       –                             done
  * shutdown        stop_services                 done                      (then the socket

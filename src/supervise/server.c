@@ -250,11 +250,13 @@ static int do_run(const struct asked *q, struct supervise_reply *out UNUSED, str
 static int do_list(const struct asked *q, struct supervise_reply *out, struct err *e)
 {
 	struct supervisor *sv = q->sv;
+	struct str partition = q->rq->partition;
 	out->services = ARENA_ARRAY(q->a, struct supervise_status, sv->service_count + 1);
 	if (arena_check(q->a, e) < 0)
 		return -1;
 	for (struct service *s = sv->services; s; s = s->next)
-		if (!s->is_leaving)
+		if (!s->is_leaving &&
+		    (!partition.n || str_eq(supervise_partition_of(s->spec.id), partition)))
 			out->services[out->service_count++] = (struct supervise_status){
 				.id = s->spec.id,
 				.state = s->r.state,

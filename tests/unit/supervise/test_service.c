@@ -242,6 +242,10 @@ static void killing_a_partition_leaves_no_process(void **state)
 	int64_t b = start(s, spec).pid;
 	spec.id = S("p1/c");
 	int64_t c = start(s, spec).pid;
+	struct supervise_request of_p1 = {.verb = SUPERVISE_LIST, .partition = S("p1")};
+	assert_int_equal(ask(s, of_p1).service_count, 1);
+	assert_int_equal(
+		ask(s, (struct supervise_request){.verb = SUPERVISE_LIST}).service_count, 3);
 	struct supervise_request usage = {.verb = SUPERVISE_USAGE, .partition = S("p0")};
 	struct supervise_reply r = ask(s, usage);
 	assert_true(r.usage->processes >= 2);
