@@ -331,7 +331,7 @@ static int no_verb(const struct cli_call *c, int argc, char **argv, bool is_aske
 /* argv without the program's name. */
 static int run_verb(int argc, char **argv, struct cli_call *c, struct err *e)
 {
-	static char version[] = "version";
+	char version[] = "version";
 	int used = 0, before = skip_common(argc, argv), rest = argc - before;
 	char **words = argv + before;
 	bool is_help = asks_help(rest, words);
