@@ -163,9 +163,10 @@ static void step_done(void *user)
 			  KV_I("outcome", (int64_t)s->result.outcome));
 	if (s->kind == PLAN_TEST && s->result.outcome == PLAN_OK)
 		doer_sample_first(d, s->part);
-	machine_step_done(d->machine, s->part->slot, s->kind, &s->result);
+	/* First: that promises are kept is told before that the instance is started. */
 	if (s->has_news)
 		doer_outbox_filled(d, s->outbox);
+	machine_step_done(d->machine, s->part->slot, s->kind, &s->result);
 	doer_changed(d);
 	arena_free(s->memory);
 }

@@ -277,6 +277,16 @@ static void start_step(struct machine *m, size_t i, enum plan_step_kind kind)
 	m->world->step(m->world->user, i, kind, &s->wish);
 }
 
+/*
+ * News of promises go before what is said of the instance, so that whoever sees it running sees
+ * its promises kept too. News that cannot be delivered hold nothing up.
+ */
+static bool may_report(const struct machine *m)
+{
+	bool has_news = m->link.has_outbox && m->link.flush_failures == 0;
+	return m->link.is_linked && !has_news;
+}
+
 /* Starts what is due for slot i; the moment when it has to be looked at again. */
 static int64_t plan_slot(struct machine *m, size_t i, int64_t now_ms)
 {
@@ -288,7 +298,7 @@ static int64_t plan_slot(struct machine *m, size_t i, int64_t now_ms)
 		s->facts.applied_version = 0;
 		s->is_nudged_down = false;
 	}
-	s->facts.report_due_ms = m->link.is_linked ? m->link.reports_after_ms : PLAN_NEVER;
+	s->facts.report_due_ms = may_report(m) ? m->link.reports_after_ms : PLAN_NEVER;
 	struct plan_step next = plan_partition(&s->facts, now_ms);
 	if (next.kind == PLAN_WAIT || next.due_ms > now_ms)
 		return next.due_ms;
