@@ -189,7 +189,7 @@ fuzz: ## looks for more, SECONDS each target
 	$(MAKE_ALL) F=fuzz fuzz-programs
 	@tests/fuzz/run search $(SECONDS) $(FUZZ)
 
-bench: $(call programs,bench) ## figures, printed and never asserted (use F=release)
+bench: build $(call programs,bench) ## figures, printed and never asserted (use F=release)
 	@HOC=$(abspath $(O)/hoc) bench/run $(call programs,bench)
 cov: ## lines that the unit tests reach, per room
 	$(MAKE_ALL) F=cov unit

@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import subprocess
+import time
 
 import kit
 
@@ -40,12 +41,10 @@ class Api:
     def order(self, release, title, **more):
         return self.ask("POST", "/v1/instances", {"release": release, "title": title, **more})
 
-    def await_status(self, instance, status, seconds=120, seen=None):
-        """Long polls until the instance has the status; `seen` is told of each version."""
+    def await_status(self, instance, status, seconds=120):
+        """Long polls until the instance has the status."""
         def look():
             nonlocal instance
-            if seen:
-                seen(instance)
             if instance["status"] == status:
                 return instance
             path = f"/v1/instances/{instance['guid']}?since={instance['version']}&wait=20"
@@ -56,7 +55,6 @@ class Api:
 
 
 def poll(look, seconds, why):
-    import time
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         got = look()
@@ -75,7 +73,6 @@ class Master:
             os.unlink(address)
         argv = [programs.hoc, "master", "run", "--data", data, "--listen", "127.0.0.1:0", "--local",
                 "--log-level", "warn"] + (["--db", db] if db else [])
-        self.pid_words = (programs.hoc, "master", data)
         if delay_us is not None:
             argv = programs.under_slow_disk(delay_us, self.count_file, argv)
         self.process = place.start(name, argv)
@@ -130,6 +127,8 @@ class Node:
         kit.await_(look, seconds, "the build of the release")
 
     def supervisor_pid(self):
+        socket = os.path.join(self.dir, "supervise", "socket")
+        kit.await_(lambda: os.path.exists(socket), START_SECONDS, "the supervisor's start")
         return kit.pid_with_words("supervise", self.dir)
 
     def unformat(self):

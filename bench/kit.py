@@ -34,7 +34,7 @@ class Table:
         if rival is not None and ratio is None:
             ratio = first(ours) / first(rival) if first(rival) else None
         self.line((what, shown(ours), f"{shown(rival)} {rival_name}" if rival is not None else "-",
-                   f"{ratio:.2f}x" if ratio is not None else "-", unit, aim or "-"))
+                   f"{shown(ratio)}x" if ratio is not None else "-", unit, aim or "-"))
 
     def note(self, text):
         print(f"  {text}", flush=True)
@@ -147,8 +147,12 @@ class Programs:
     """The programs that make built: hoc, load, slow_disk, respawn."""
 
     def __init__(self, hoc, paths):
-        self.hoc = hoc
+        self.original = self.hoc = hoc
         self.paths = {os.path.basename(p): os.path.abspath(p) for p in paths}
+
+    def settle(self, place):
+        """Works on a copy of hoc: nobody builds it anew under a running cloud."""
+        self.hoc = shutil.copy(self.original, os.path.join(place.path, "hoc"))
 
     def __getitem__(self, name):
         if name not in self.paths:

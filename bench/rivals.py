@@ -110,8 +110,14 @@ class Runit:
         self.process = place.start("runit", ["runsvdir", "-P", d])
         # HUP: it ends its services as well.
         place.ends[-1] = self.stop
+        kit.await_(self.is_named, START_SECONDS, "runit's start")
         kit.await_(lambda: sum(len(children(p)) for p in children(self.process.pid)) >= services, START_SECONDS,
-                   "runit's start")
+                   "the start of runit's services")
+
+    def is_named(self):
+        """Did the child become the program?"""
+        with open(f"/proc/{self.process.pid}/comm", encoding="ascii") as f:
+            return f.read().strip() == "runsvdir"
 
     def pids(self):
         return [self.process.pid] + children(self.process.pid)
