@@ -201,7 +201,10 @@ void node_step_ends(struct step *st)
 static void step_ends(struct sim *s UNUSED, void *object, uint64_t a UNUSED, uint64_t b UNUSED)
 {
 	struct step *st = object;
-	if (st->life != st->node->life || !st->node->machine)
+	bool is_late = st->life != st->node->life || !st->node->machine;
+	if (is_late && st->node->steps[st->slot] == st)
+		st->node->steps[st->slot] = NULL;
+	if (is_late)
 		step_free(st);
 	else if (st->is_failing || !child_ask(st))
 		node_step_ends(st);
