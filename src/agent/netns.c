@@ -384,6 +384,21 @@ static int open_namespace(const struct netns_plan *p, unsigned slot, struct err 
 
 /* ---- up and down ---- */
 
+/* A device whose other end is in a namespace that has no name any more cannot be given a new one. */
+static int drop_strays(const struct netns_plan *p, const unsigned *slots, size_t count,
+		       struct arena *a, struct err *e)
+{
+	struct buf b CLEAN(buf_fini) = BUF_INIT(TEXT_MAX);
+	char device[IFNAMSIZ], path[NETNS_PATH_SIZE];
+	for (size_t i = 0; i < count; i++) {
+		device_name(p, slots[i], device);
+		netns_path(p, slots[i], path);
+		if (!is_namespace(path) && has_device(device))
+			buf_addf(&b, "link del %s\n", device);
+	}
+	return run_batch(&b, -1, a, e);
+}
+
 static int add_pairs(const struct netns_plan *p, const unsigned *slots, size_t count,
 		     struct arena *a, struct err *e)
 {
@@ -456,7 +471,8 @@ MUST int netns_up(const struct netns_plan *p, const unsigned *slots, size_t coun
 			missing[n++] = slots[i];
 	if (n == 0)
 		return 1;
-	if (make_namespaces(p, missing, n, e) < 0 || add_pairs(p, missing, n, a, e) < 0)
+	if (drop_strays(p, missing, n, a, e) < 0 || make_namespaces(p, missing, n, e) < 0 ||
+	    add_pairs(p, missing, n, a, e) < 0)
 		return -1;
 	for (size_t i = 0; i < n; i++)
 		if (set_up_inside(p, missing[i], a, e) < 0)

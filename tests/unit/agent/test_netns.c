@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include "agent/netns.h"
@@ -196,6 +197,15 @@ static void a_half_made_network_is_completed(void **state UNUSED)
 	(void)inside(&p, 0, "ip link delete eth0");
 	must_up(&p, &slot, 1, 0);
 	must_up(&p, &slot, 1, 1);
+	/* Somebody took the name away; a process inside keeps the old one, and its device. */
+	char path[NETNS_PATH_SIZE];
+	netns_path(&p, 0, path);
+	int held CLEAN(file_closep) = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(held >= 0);
+	assert_int_equal(umount2(path, MNT_DETACH), 0);
+	assert_int_equal(unlink(path), 0);
+	must_up(&p, &slot, 1, 0);
+	assert_true(has(inside(&p, 0, "ip route"), "default via"));
 	must(netns_down(&p, &slot, 1, &e), &e);
 	must(netns_bridge_down(&p, &e), &e);
 }
