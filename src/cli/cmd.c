@@ -368,12 +368,14 @@ int cli_main(int argc, char **argv, const struct cli_table *tables, size_t table
 	const struct cmd_tables t = {tables, table_count};
 	struct arena *a CLEAN(arena_freep) = NULL;
 	(void)signal(SIGPIPE, SIG_IGN);
-	if (arena_new(CLI_MEMORY, &a, &e) < 0) {
-		print_error(&e, false);
+	struct cli_call *c = NULL;
+	if (arena_new(CLI_MEMORY, &a, &e) == 0)
+		c = ARENA_NEW(a, struct cli_call);
+	if (!c) {
+		(void)err_fail(&e, ERR_MEMORY, "out of memory");
+		print_error(&e, wants_json(argc, argv));
 		return err_kind_info(e.kind)->exit_code;
 	}
-	struct cli_call *c = ARENA_NEW(a, struct cli_call);
-	ASSERT(c);
 	*c = (struct cli_call){.arena = a,
 			       .tables = &t,
 			       .out = stdout,
