@@ -191,7 +191,7 @@ static int cloud_dump_work(struct db_tx *tx, void *user, struct err *e)
 }
 
 /* Every row of every table, into *out. */
-static void cloud_dump(struct cloud *c, struct buf *out)
+static UNUSED void cloud_dump(struct cloud *c, struct buf *out)
 {
 	struct err e = ERR_INIT;
 	struct arena *a CLEAN(arena_freep) = NULL;
@@ -206,7 +206,7 @@ static void cloud_dump(struct cloud *c, struct buf *out)
 }
 
 /* The first line in which two dumps differ, for people. */
-static void cloud_difference(struct str before, struct str after)
+static UNUSED void cloud_difference(struct str before, struct str after)
 {
 	struct str x = S(""), y = S("");
 	while (before.n && after.n && str_split(&before, '\n', &x) &&
