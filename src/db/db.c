@@ -243,6 +243,12 @@ unsigned long db_fail_after(struct db *db, unsigned long n, enum db_fault where)
 	return atomic_exchange(&db->faults[where].passed, 0);
 }
 
+void db_look(struct db *db, db_look_fn *fn, void *user)
+{
+	db->look = fn;
+	db->look_user = user;
+}
+
 void db_counters(struct db *db, struct db_counters *out)
 {
 	struct tallies *t = &db->tallies;

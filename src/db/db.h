@@ -218,6 +218,13 @@ enum db_fault {
  */
 unsigned long db_fail_after(struct db *db, unsigned long n, enum db_fault where);
 
+/*
+ * Calls fn with each statement that a job or read prepares, from its thread, until it is called
+ * with NULL; while nothing else runs. For tests that ask how statements are done.
+ */
+typedef void db_look_fn(void *user, const struct db_sql *sql);
+void db_look(struct db *db, db_look_fn *fn, void *user);
+
 /* Totals since db_open. */
 struct db_counters {
 	uint64_t statements;	  /* run by jobs and reads */

@@ -158,6 +158,8 @@ struct db {
 
 	struct fault faults[DB_FAULTS];
 	struct tallies tallies;
+	db_look_fn *look; /* set while nothing runs; NULL: nobody looks */
+	void *look_user;
 };
 
 /* stmt.c */

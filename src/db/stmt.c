@@ -166,6 +166,8 @@ struct db_stmt *db_prepare(struct db_tx *tx, const struct db_sql *sql)
 		tx_fail(&tx->broken, &e);
 		return &tx->broken;
 	}
+	if (c->db->look)
+		c->db->look(c->db->look_user, sql);
 	if (!q->is_used) {
 		q->is_used = true;
 		q->next_used = c->used;
