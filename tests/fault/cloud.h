@@ -270,7 +270,7 @@ static int cloud_check_work(struct db_tx *tx, void *user UNUSED, struct err *e)
 	return store_event_verify(tx, 1000000, &checked, e);
 }
 
-static bool cloud_holds(struct cloud *c)
+static UNUSED bool cloud_holds(struct cloud *c)
 {
 	struct err e = ERR_INIT;
 	if (db_read(c->db, cloud_check_work, NULL, &e) == 0)
