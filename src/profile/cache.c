@@ -120,3 +120,16 @@ MUST int profile_cache_take(const char *dir, const struct profile_cache_object *
 	fail_point("profile.cache.after_rename");
 	return file_sync_dir(folder, e);
 }
+
+MUST int profile_cache_give(const char *dir, const char *sha256, const char *to, struct err *e)
+{
+	struct arena *a CLEAN(arena_freep) = NULL;
+	if (arena_new(16384, &a, e) < 0)
+		return -1;
+	const char *from = arena_cstr(a, profile_cache_path(dir, sha256, a));
+	if (arena_check(a, e) < 0)
+		return -1;
+	if (link(from, to) == 0)
+		return 0;
+	return errno == EXDEV ? copy_file(from, to, e) : err_os(e, errno, "link to %s", to);
+}

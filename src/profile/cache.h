@@ -26,3 +26,5 @@ MUST int profile_cache_verify(const char *dir, const struct profile_cache_object
  */
 MUST int profile_cache_take(const char *dir, const struct profile_cache_object *o,
 			    const char *path, struct err *e);
+/* Gives an object that was verified the name `to` as well; on another file system, a copy. */
+MUST int profile_cache_give(const char *dir, const char *sha256, const char *to, struct err *e);

@@ -70,12 +70,11 @@ static int add_package(struct job *j, const char *repository, const struct lock_
 	struct str control;
 	if (arena_new(512 << 10, &a, e) < 0)
 		return -1;
-	const char *from = arena_cstr(a, profile_cache_path(j->cache, p->sha256, a));
 	const char *to = arena_fmt(a, "%s/%s.deb", repository, p->sha256).p;
 	if (arena_check(a, e) < 0)
 		return -1;
-	if (link(from, to) < 0)
-		return err_os(e, errno, "link package %" STR_F, STR_A(p->name));
+	if (profile_cache_give(j->cache, p->sha256, to, e) < 0)
+		return err_in(e, "package %" STR_F, STR_A(p->name));
 	const char *argv[] = {"dpkg-deb", "-f", to, NULL};
 	struct run r = {.what = "dpkg-deb", .argv = argv, .output_max_bytes = 256 << 10};
 	if (run_command(&r, a, &control, e) < 0)

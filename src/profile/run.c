@@ -232,7 +232,8 @@ static int judge(const struct running *p, int status, struct err *e)
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
 	last_lines(p, tail, sizeof tail);
-	if (tells_of(p, "No space left on device") || tells_of(p, "min-free-space-"))
+	if (tells_of(p, "No space left on device") || tells_of(p, "min-free-space-") ||
+	    tells_of(p, "enough free space"))
 		return err_fail(e, ERR_NO_ROOM, "%s: the disk is full: %s", p->r->what, tail);
 	if (WIFSIGNALED(status))
 		return err_fail(e, ERR_BROKEN, "%s was ended by signal %d: %s", p->r->what,
