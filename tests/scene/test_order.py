@@ -66,12 +66,12 @@ def test_destroy_leaves_nothing_and_touches_nobody_else(master, node):
     gone = master.run("tiny", "gone")
     stays = master.run("tiny", "stays")
     pid = node.process(stays["partition"], "httpd")
-    born = start_of(pid)
+    born, network = start_of(pid), node.netns(gone["partition"])
     assert master.destroy(gone)["status"] == "destroyed"
     node.wait_settled()
     assert node.processes(gone["partition"]) == {}
     assert not node.home(gone).exists()
-    assert not node.has_netns(gone["partition"])
+    assert node.netns(gone["partition"]) != network, "the next tenant would share the network of the one before"
     assert master.get("/v1/nodes/n1")["partitions"]["free"] == 2
     assert start_of(node.process(stays["partition"], "httpd")) == born
     assert client(["curl", "-sSf", stays["connection"]["url"]])
