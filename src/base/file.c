@@ -100,7 +100,8 @@ static void parent_of(const char *path, char *dir)
 		(void)snprintf(dir, PATH_BYTES, "%.*s", (int)(slash - path), path);
 }
 
-static int write_temporary(const char *tmp, struct str content, unsigned mode, struct err *e)
+static int write_temporary(const char *tmp, struct str content, unsigned mode, bool is_flushed,
+			   struct err *e)
 {
 	(void)unlink(tmp);
 	int fd CLEAN(file_closep) =
@@ -111,12 +112,13 @@ static int write_temporary(const char *tmp, struct str content, unsigned mode, s
 		return err_os(e, errno, "set mode of %s", tmp);
 	if (file_write_fd(fd, content, e) < 0)
 		return err_in(e, "%s", tmp);
-	if (fsync(fd) < 0)
+	if (is_flushed && fsync(fd) < 0)
 		return err_os(e, errno, "flush %s", tmp);
 	return 0;
 }
 
-MUST int file_write(const char *path, struct str content, unsigned mode, struct err *e)
+static int write_file(const char *path, struct str content, unsigned mode, bool is_flushed,
+		      struct err *e)
 {
 	char dir[PATH_BYTES], tmp[PATH_BYTES + 16];
 	parent_of(path, dir);
@@ -124,7 +126,7 @@ MUST int file_write(const char *path, struct str content, unsigned mode, struct 
 	int n = snprintf(tmp, sizeof tmp, "%s/.tmp-%s", dir, slash ? slash + 1 : path);
 	if (n < 0 || (size_t)n >= sizeof tmp)
 		return err_fail(e, ERR_INVALID, "path too long: %.80s…", path);
-	if (write_temporary(tmp, content, mode, e) < 0) {
+	if (write_temporary(tmp, content, mode, is_flushed, e) < 0) {
 		(void)unlink(tmp);
 		return -1;
 	}
@@ -135,7 +137,12 @@ MUST int file_write(const char *path, struct str content, unsigned mode, struct 
 		return err_os(e, os, "rename to %s", path);
 	}
 	fail_point("base.file.renamed");
-	return file_sync_dir(dir, e);
+	return is_flushed ? file_sync_dir(dir, e) : 0;
+}
+
+MUST int file_write(const char *path, struct str content, unsigned mode, struct err *e)
+{
+	return write_file(path, content, mode, true, e);
 }
 
 /* A regular file of exactly this content and mode; false also if it cannot be read. */
@@ -162,7 +169,7 @@ MUST int file_write_if_changed(const char *path, struct str content, unsigned mo
 {
 	if (is_same_file(path, content, mode))
 		return 1;
-	return file_write(path, content, mode, e);
+	return write_file(path, content, mode, false, e);
 }
 
 MUST int file_mkdirs(const char *path, unsigned mode, struct err *e)

@@ -19,7 +19,11 @@ MUST int file_read(const char *path, size_t max_bytes, struct arena *a, struct s
  * followed. One writer of a path at a time: two would share the temporary name.
  */
 MUST int file_write(const char *path, struct str content, unsigned mode, struct err *e);
-/* As file_write, but leaves a file of the same content and mode alone and then returns 1. */
+/*
+ * For files that their writer can make again: leaves an identical file alone and then returns 1,
+ * else replaces it at once for every reader (rename), but does not flush. After a power cut it may
+ * hold the old content, the new, or nothing, so whoever writes it compares again at the next start.
+ */
 MUST int file_write_if_changed(const char *path, struct str content, unsigned mode,
 			       struct err *e);
 /* Makes the directory and its parents with `mode`; existing ones are left as they are. */
