@@ -6,6 +6,7 @@
 #include "api/bill.h"
 
 #include "api/promises.h"
+#include "api/rows.h"
 #include "base/date.h"
 #include "store/customer.h"
 #include "store/instance.h"
@@ -20,6 +21,16 @@ struct sums {
 	struct rate_instance *rated;
 	struct dec *totals; /* n × METRICS */
 	bool *has;
+	struct late *late; /* instances with usage of periods that were billed before */
+	size_t late_n, late_cap;
+};
+
+/* What came late of one instance. */
+struct late {
+	int64_t id;
+	struct rate_instance rated;
+	struct dec totals[METRICS];
+	bool has[METRICS];
 };
 
 MUST static int load_instances(struct api_call *c, const struct customer *owner,
@@ -78,13 +89,74 @@ static size_t place_of(const struct sums *s, int64_t id)
 	return low < s->n && s->instances[low].id == id ? low : s->n;
 }
 
-MUST static int add_usage(struct sums *s, const struct usage_row *u, struct err *e)
+/* An instance that has something late: a line of its own on the invoice. */
+MUST static int add_late_instance(struct api_call *c, struct sums *s, int64_t id, struct err *e)
+{
+	struct instance i;
+	if (s->late_n == BILL_INSTANCES_MAX)
+		return err_fail(e, ERR_TOO_LARGE, "more than %d instances with late usage",
+				BILL_INSTANCES_MAX);
+	int rc = store_instance_by_id(c->tx, c->a, id, &i, e);
+	if (rc <= 0)
+		return rc < 0 ? -1 : err_fail(e, ERR_INTERNAL, "usage without instance");
+	s->late = rows_room(c->a, s->late, s->late_n, &s->late_cap, sizeof *s->late);
+	if (!s->late)
+		return arena_check(c->a, e);
+	s->late[s->late_n++] = (struct late){
+		.id = id,
+		.rated = {.guid = arena_fmt(c->a, "%" STR_F " late", STR_A(i.guid)),
+			  .title = arena_fmt(c->a, "%" STR_F " (late)", STR_A(i.title)),
+			  .release = i.release_name.n ? i.release_name : i.release,
+			  .is_late = true},
+	};
+	return 0;
+}
+
+MUST static int add_late(struct api_call *c, struct sums *s, const struct usage_row *u,
+			 struct err *e)
+{
+	enum metric m;
+	struct dec quantity;
+	size_t at = 0;
+	while (at < s->late_n && s->late[at].id != u->instance_id)
+		at++;
+	if (at == s->late_n && add_late_instance(c, s, u->instance_id, e) < 0)
+		return -1;
+	if (metric_parse(u->metric, &m, e) < 0 || dec_parse(u->quantity, &quantity, e) < 0)
+		return -1;
+	s->late[at].has[m] = true;
+	return dec_add(s->late[at].totals[m], quantity, &s->late[at].totals[m], e);
+}
+
+MUST static int load_late(struct api_call *c, const struct customer *owner, struct str prices,
+			  int64_t from_ms, int64_t to_ms, struct sums *s, struct err *e)
+{
+	struct arena *page CLEAN(arena_freep) = NULL;
+	int64_t after = 0;
+	if (arena_new(API_ARENA_BYTES, &page, e) < 0)
+		return -1;
+	for (size_t n = BILL_USAGE_PAGE; n == BILL_USAGE_PAGE;) {
+		struct usage_row *rows = NULL;
+		arena_clear(page);
+		if (store_usage_late(c->tx, page, owner->id, prices, from_ms, to_ms, after,
+				     BILL_USAGE_PAGE, &rows, &n, e) < 0)
+			return -1;
+		for (size_t i = 0; i < n; i++)
+			if (add_late(c, s, &rows[i], e) < 0)
+				return -1;
+		after = n ? rows[n - 1].id : after;
+	}
+	return 0;
+}
+
+MUST static int add_usage(struct api_call *c, struct sums *s, const struct usage_row *u,
+			  struct err *e)
 {
 	enum metric m;
 	struct dec quantity;
 	size_t at = place_of(s, u->instance_id);
-	if (at == s->n)
-		return 0; /* of an instance that was gone before the period began */
+	if (at == s->n) /* of an instance that was gone before the period began */
+		return add_late(c, s, u, e);
 	if (metric_parse(u->metric, &m, e) < 0 || dec_parse(u->quantity, &quantity, e) < 0)
 		return -1;
 	s->has[at * METRICS + m] = true;
@@ -102,11 +174,11 @@ MUST static int load_usage(struct api_call *c, const struct customer *owner, int
 	for (size_t n = BILL_USAGE_PAGE; n == BILL_USAGE_PAGE;) {
 		struct usage_row *rows = NULL;
 		arena_clear(page);
-		if (store_usage_list(c->tx, page, owner->id, from_ms, to_ms, &at,
+		if (store_usage_list(c->tx, page, owner->id, 0, from_ms, to_ms, &at,
 				     BILL_USAGE_PAGE, &rows, &n, e) < 0)
 			return -1;
 		for (size_t i = 0; i < n; i++)
-			if (add_usage(s, &rows[i], e) < 0)
+			if (add_usage(c, s, &rows[i], e) < 0)
 				return -1;
 	}
 	return 0;
@@ -132,20 +204,28 @@ MUST int bill_totals(struct api_call *c, const struct customer *owner, int64_t f
 	return arena_check(c->a, e);
 }
 
+/* The instances of the period, then what came late. */
 MUST static int rate_sums(struct api_call *c, const struct sums *s, struct rate_input *in,
 			  struct rate_result *out, struct err *e)
 {
-	struct rate_usage *usages = ARENA_ARRAY(c->a, struct rate_usage, s->n * METRICS);
-	if (!usages)
+	size_t all = s->n + s->late_n;
+	struct rate_instance *instances = ARENA_ARRAY(c->a, struct rate_instance, all);
+	struct rate_usage *usages = ARENA_ARRAY(c->a, struct rate_usage, all * METRICS);
+	if (!instances || !usages)
 		return arena_check(c->a, e);
-	in->instances = s->rated;
-	in->instance_count = s->n;
+	in->instances = instances;
+	in->instance_count = all;
 	in->usages = usages;
-	for (size_t i = 0; i < s->n * METRICS; i++)
-		if (s->has[i])
-			usages[in->usage_count++] =
-				(struct rate_usage){s->instances[i / METRICS].guid,
-						    (enum metric)(i % METRICS), s->totals[i]};
+	for (size_t i = 0; i < all; i++) {
+		const struct late *late = i < s->n ? NULL : &s->late[i - s->n];
+		const bool *has = late ? late->has : &s->has[i * METRICS];
+		const struct dec *totals = late ? late->totals : &s->totals[i * METRICS];
+		instances[i] = late ? late->rated : s->rated[i];
+		for (unsigned m = 0; m < METRICS; m++)
+			if (has[m])
+				usages[in->usage_count++] = (struct rate_usage){
+					instances[i].guid, (enum metric)m, totals[m]};
+	}
 	return rate(in, c->a, out, e);
 }
 
@@ -185,6 +265,7 @@ MUST int bill_make(struct api_call *c, const struct customer *owner,
 	if (load_instances(c, owner, from_ms, to_ms, &s, e) < 0 ||
 	    load_spans(c, from_ms, to_ms, &s, e) < 0 ||
 	    load_usage(c, owner, from_ms, to_ms, &s, e) < 0 ||
+	    load_late(c, owner, prices->name, from_ms, to_ms, &s, e) < 0 ||
 	    rate_sums(c, &s, &in, &rated, e) < 0)
 		return -1;
 	parties(c, owner, &order);

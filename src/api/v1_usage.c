@@ -191,20 +191,21 @@ MUST int v1_usage(struct api_call *c, struct err *e)
 	struct usage_row *rows = NULL;
 	struct customer owner = {.id = 0};
 	struct usages v = {.n = 0};
-	size_t n = 1;
+	size_t n = 0;
 	int64_t from_ms = 0, to_ms = 0;
 	if (read_period(q, &from_ms, &to_ms, e) < 0 ||
 	    store_customer_find(c->tx, c->a, q->customer, &owner, e) < 0)
 		return -1;
-	v.usage = ARENA_ARRAY(c->a, struct view_usage, (size_t)q->limit);
-	while (v.usage && n && v.n < (size_t)q->limit) {
-		if (store_usage_list(c->tx, c->a, owner.id, from_ms, to_ms, &at, q->limit,
-				     &rows, &n, e) < 0)
-			return -1;
-		for (size_t i = 0; i < n && v.n < (size_t)q->limit; i++)
-			if (!q->instance.p || str_eq(q->instance, rows[i].instance))
-				view_usage_of(c, &rows[i], &v.usage[v.n++]);
-	}
+	struct instance of = {.id = 0};
+	int rc = 1;
+	if (q->instance.p)
+		rc = store_instance_by_guid(c->tx, c->a, q->instance, &of, e);
+	if (rc < 0 || (rc > 0 && store_usage_list(c->tx, c->a, owner.id, of.id, from_ms, to_ms,
+						  &at, q->limit, &rows, &n, e) < 0))
+		return -1;
+	v.usage = ARENA_ARRAY(c->a, struct view_usage, n);
+	for (size_t i = 0; v.usage && i < n; i++)
+		view_usage_of(c, &rows[i], &v.usage[v.n++]);
 	return call_answer(c, 200, &v1_usage_out, &v, e);
 }
 

@@ -24,7 +24,8 @@ static const struct db_sql sql_count = {
 static const struct db_sql sql_add = {
 	"invoice_add",
 	"INSERT INTO invoice (number, customer_id, from_at, to_at, price_list, currency, gross,"
-	" body, page, issued_at, due_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+	" body, page, issued_at, due_at, usage_seen) SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9,"
+	" $10, $11, COALESCE(MAX(id), 0) FROM usage_event",
 	"number customer from to price_list currency gross body page issued_at due_at"};
 #define SELECT(body) \
 	"SELECT v.id, v.number, v.customer_id, c.name, v.from_at, v.to_at, v.price_list," \

@@ -9,14 +9,32 @@ static const struct db_sql sql_add = {"usage_add",
 				      " from_at, to_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
 				      " ON CONFLICT (node_id, event_id) DO NOTHING",
 				      "node event customer instance metric quantity from to"};
-static const struct db_sql sql_list = {
-	"usage_list",
-	"SELECT u.id, u.node_id, u.customer_id, u.instance_id, u.event_id, i.guid, u.metric,"
-	" u.quantity, u.from_at, u.to_at FROM usage_event u JOIN instance i ON i.id = "
-	"u.instance_id"
-	" WHERE u.customer_id = $1 AND u.to_at > $2 AND u.to_at <= $3"
-	" AND (u.to_at > $4 OR (u.to_at = $4 AND u.id > $5)) ORDER BY u.to_at, u.id LIMIT $6",
-	"customer from to after_to after_id limit"};
+#define SELECT \
+	"SELECT u.id, u.node_id, u.customer_id, u.instance_id, u.event_id, i.guid, u.metric," \
+	" u.quantity, u.from_at, u.to_at FROM usage_event u JOIN instance i" \
+	" ON i.id = u.instance_id WHERE "
+#define WITHIN \
+	" AND u.to_at > $2 AND u.to_at <= $3 AND (u.to_at > $4 OR (u.to_at = $4 AND u.id > " \
+	"$5))" \
+	" ORDER BY u.to_at, u.id LIMIT $6"
+static const struct db_sql sql_list = {"usage_list", SELECT "u.customer_id = $1" WITHIN,
+				       "customer from to after_to after_id limit"};
+static const struct db_sql sql_of_instance = {
+	"usage_of_instance", SELECT "u.instance_id = $1 AND u.customer_id = $7" WITHIN,
+	"instance from to after_to after_id limit customer"};
+/*
+ * Every invoice has billed what came before it, in its period or as late. So only what came
+ * after the last one is looked at.
+ */
+static const struct db_sql sql_late = {
+	"usage_late",
+	SELECT "u.customer_id = $1 AND u.id > $2"
+	       " AND u.id > (SELECT COALESCE(MAX(usage_seen), 0) FROM invoice"
+	       " WHERE customer_id = $1 AND price_list = $3)"
+	       " AND NOT (u.to_at > $4 AND u.to_at <= $5) AND EXISTS (SELECT 1 FROM invoice v"
+	       " WHERE v.customer_id = $1 AND v.price_list = $3 AND v.from_at < u.to_at"
+	       " AND v.to_at >= u.to_at) ORDER BY u.id LIMIT $6",
+	"customer after price_list from to limit"};
 
 MUST int store_usage_add(struct db_tx *tx, const struct usage_row *u, struct err *e)
 {
@@ -50,11 +68,14 @@ static void row(struct db_stmt *q, struct arena *a, struct usage_row *out)
 }
 
 MUST int store_usage_list(struct db_tx *tx, struct arena *a, int64_t customer_id,
-			  int64_t from_ms, int64_t to_ms, struct usage_cursor *at,
-			  int64_t limit, struct usage_row **out, size_t *count, struct err *e)
+			  int64_t instance_id, int64_t from_ms, int64_t to_ms,
+			  struct usage_cursor *at, int64_t limit, struct usage_row **out,
+			  size_t *count, struct err *e)
 {
-	struct db_stmt *q = db_prepare(tx, &sql_list);
+	struct db_stmt *q = db_prepare(tx, instance_id ? &sql_of_instance : &sql_list);
 	db_bind_i64(q, "customer", customer_id);
+	if (instance_id)
+		db_bind_i64(q, "instance", instance_id);
 	db_bind_i64(q, "from", from_ms);
 	db_bind_i64(q, "to", to_ms);
 	db_bind_i64(q, "after_to", at->to_ms);
@@ -67,4 +88,18 @@ MUST int store_usage_list(struct db_tx *tx, struct arena *a, int64_t customer_id
 		*at = (struct usage_cursor){last->to_ms, last->id};
 	}
 	return 0;
+}
+
+MUST int store_usage_late(struct db_tx *tx, struct arena *a, int64_t customer_id,
+			  struct str price_list, int64_t from_ms, int64_t to_ms, int64_t after,
+			  int64_t limit, struct usage_row **out, size_t *count, struct err *e)
+{
+	struct db_stmt *q = db_prepare(tx, &sql_late);
+	db_bind_i64(q, "customer", customer_id);
+	db_bind_i64(q, "after", after);
+	db_bind_str(q, "price_list", price_list);
+	db_bind_i64(q, "from", from_ms);
+	db_bind_i64(q, "to", to_ms);
+	db_bind_i64(q, "limit", MIN_OF(limit, (int64_t)STORE_LIST_MAX));
+	return ROWS_READ(q, a, struct usage_row, row, out, count, e);
 }

@@ -28,7 +28,8 @@ struct by_guid {
 
 struct pool {
 	struct dec quantity;
-	bool is_used; /* an instance of it existed in the period or used something */
+	bool is_used;	  /* an instance of it existed in the period or used something */
+	bool has_minimum; /* and was not only late */
 };
 
 struct rater {
@@ -278,7 +279,7 @@ static int minimum_line(struct rater *r, const struct price_component *c,
 }
 
 static int usage_lines(struct rater *r, const struct price_component *c, struct str guid,
-		       struct str who, struct dec quantity, struct err *e)
+		       struct str who, struct dec quantity, bool has_minimum, struct err *e)
 {
 	const struct metric_unit *unit = metric_unit(c->metric, c->unit);
 	const struct subject s = {
@@ -298,7 +299,7 @@ static int usage_lines(struct rater *r, const struct price_component *c, struct 
 		return -1;
 	int rc = c->tiering == PRICE_VOLUME ? volume_line(r, c, &s, rest, e)
 					    : graduated_lines(r, c, &s, rest, e);
-	return rc < 0 ? -1 : minimum_line(r, c, &s, before, e);
+	return rc < 0 ? -1 : has_minimum ? minimum_line(r, c, &s, before, e) : 0;
 }
 
 /* ---- subscription ---- */
@@ -368,9 +369,11 @@ static int rate_instance(struct rater *r, size_t at, struct err *e)
 		struct pool *pool = &r->pooled[c - r->in->list->components];
 		if (c->is_pooled) {
 			pool->is_used = true;
+			pool->has_minimum |= !inst->is_late;
 			if (dec_add(pool->quantity, quantity, &pool->quantity, e) < 0)
 				return -1;
-		} else if (usage_lines(r, c, inst->guid, inst->title, quantity, e) < 0) {
+		} else if (usage_lines(r, c, inst->guid, inst->title, quantity, !inst->is_late,
+				       e) < 0) {
 			return -1;
 		}
 	}
@@ -382,8 +385,8 @@ static int rate_pools(struct rater *r, struct err *e)
 	for (size_t i = 0; i < r->in->list->component_count; i++) {
 		const struct pool *pool = &r->pooled[i];
 		const struct price_component *c = &r->in->list->components[i];
-		if (pool->is_used &&
-		    usage_lines(r, c, S(""), S("All instances"), pool->quantity, e) < 0)
+		if (pool->is_used && usage_lines(r, c, S(""), S("All instances"),
+						 pool->quantity, pool->has_minimum, e) < 0)
 			return -1;
 	}
 	return 0;

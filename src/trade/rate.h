@@ -34,6 +34,8 @@ struct rate_instance {
 	const struct rate_span
 		*spans; /* in order, not overlapping; what lies outside the period is cut off */
 	size_t span_count;
+	/* Carries usage of periods that were billed before: no minimum is due for it. */
+	bool is_late;
 };
 
 /* Usage of the period: several rows of one instance and metric are added. */

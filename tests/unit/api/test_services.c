@@ -234,6 +234,41 @@ static const char prices[] = "{'currency': 'EUR', 'components': [{'kind': 'subsc
 			     "[{'unit_price': '0.36'}]}], "
 			     "'vats': [{'country': 'FR', 'rate': '20'}]}";
 
+static struct json *bill(struct cloud *c, const char *from, const char *to)
+{
+	return OK_POST(c, "/v1/invoices",
+		       text(c,
+			    "{'customer': 'local', 'from': '2026-11-18T%sZ', 'to': "
+			    "'2026-11-18T%sZ'}",
+			    from, to));
+}
+
+static void usage_that_comes_late_is_billed_next(struct cloud *c)
+{
+	cloud_stage(c, 1);
+	OK_PUT(c, "/v1/prices/default", prices);
+	c->now_ms = INT64_C(1794988800000); /* 08:00:00 */
+	const char *a = cloud_order(c, "a");
+	c->now_ms += 65 * MINUTE_MS;
+	assert_at(c, bill(c, "08:00:00", "09:00:00"), "invoice.net", "1.20");
+	/* It ended within the hour that is billed already. */
+	OK_POST(c, "/v1/nodes/n1/usage", usage_of(c, a, "e1", "3600"));
+	struct json *next = bill(c, "09:00:00", "09:01:00");
+	assert_at(c, next, "invoice.lines[1].text", "a (late): Processor");
+	assert_at(c, next, "invoice.lines[1].amount", "0.36");
+	OK_POST(c, "/v1/nodes/n1/usage", usage_of(c, a, "e1", "3600"));
+	struct json *third = bill(c, "09:01:00", "09:02:00");
+	assert_at(c, third, "invoice.lines[1].text", "(none)");
+	/* Even of one that is gone. */
+	OK_POST(c, "/v1/instances", "{'title': 'a', 'state': 'destroyed'}");
+	cloud_report(c, a, "destroyed");
+	OK_POST(c, "/v1/nodes/n1/usage", usage_of(c, a, "e2", "7200"));
+	c->now_ms += 60 * MINUTE_MS;
+	struct json *last = bill(c, "09:30:00", "09:31:00");
+	assert_at(c, last, "invoice.net", "0.72");
+	assert_at(c, bill(c, "09:31:00", "09:32:00"), "invoice.net", "0.00");
+}
+
 static void the_same_period_is_billed_once(struct cloud *c)
 {
 	cloud_stage(c, 1);
@@ -516,6 +551,7 @@ int main(int argc, char **argv)
 		{"health is counted and remembered", health_is_counted_and_remembered},
 		{"installations are promises", installations_are_promises},
 		{"usage counts once", usage_counts_once},
+		{"usage that comes late is billed next", usage_that_comes_late_is_billed_next},
 		{"the same period is billed once", the_same_period_is_billed_once},
 		{"profiles are published once", profiles_are_published_once},
 		{"events are a chain", events_are_a_chain},

@@ -266,7 +266,7 @@ static int usage_body(struct db_tx *tx, void *user, struct err *e)
 		assert_int_equal(store_usage_add(tx, &u, e), 0);
 	}
 	do {
-		DO(store_usage_list(tx, s->a, owner.id, 10, 13, &at, 4, &rows, &count, e));
+		DO(store_usage_list(tx, s->a, owner.id, 0, 10, 13, &at, 4, &rows, &count, e));
 		seen += count;
 		for (size_t i = 0; i < count; i++)
 			assert_true(str_is(rows[i].quantity, "1") && rows[i].to_ms > 10 &&

@@ -219,7 +219,7 @@ static void subscriptions_are_pro_rata(void **state UNUSED)
 		c.period = cases[i].period;
 		struct price_list list = list_of(&c, 1);
 		struct rate_span span = {at(cases[i].begin), at(cases[i].end), true};
-		struct rate_instance inst = {S("g"), S("blog"), S("nginx"), &span, 1};
+		struct rate_instance inst = {S("g"), S("blog"), S("nginx"), &span, 1, false};
 		struct rate_input in = {.list = &list,
 					.from_ms = at(cases[i].from),
 					.to_ms = at(cases[i].to),
@@ -250,7 +250,7 @@ static void stopped_time_counts_as_the_list_says(void **state UNUSED)
 	const struct rate_span spans[] = {{day, day + DAY, true},
 					  {day + DAY, day + 4 * DAY, false},
 					  {day + 4 * DAY, day + 6 * DAY, true}};
-	struct rate_instance inst = {S("g"), S("t"), S("r"), spans, 3};
+	struct rate_instance inst = {S("g"), S("t"), S("r"), spans, 3, false};
 	struct rate_input in = {.list = &list,
 				.from_ms = day,
 				.to_ms = day + 30 * DAY,
@@ -307,7 +307,7 @@ static void tiers_price_what_lies_in_them(void **state UNUSED)
 					    .tier_count = 3};
 		struct price_list list = list_of(&c, 1);
 		struct rate_span span = {at("2026-11-01"), at("2026-12-01"), true};
-		struct rate_instance inst = {S("g"), S("blog"), S("nginx"), &span, 1};
+		struct rate_instance inst = {S("g"), S("blog"), S("nginx"), &span, 1, false};
 		struct rate_usage u = {.instance = S("g"), .metric = METRIC_NETWORK_BYTES_OUT};
 		assert_int_equal(
 			dec_mul(dec_of(cases[i].gib), dec_i64(1 << 30), &u.quantity, &e), 0);
@@ -342,9 +342,9 @@ static void a_pool_is_one_total(void **state UNUSED)
 	c[0].included = dec_of("3");
 	struct price_list list = list_of(c, 2);
 	struct rate_span span = {at("2026-11-01"), at("2026-12-01"), true};
-	struct rate_instance inst[] = {{S("a"), S("one"), S("nginx"), &span, 1},
-				       {S("b"), S("two"), S("nginx"), &span, 1},
-				       {S("c"), S("cache"), S("redis"), &span, 1}};
+	struct rate_instance inst[] = {{S("a"), S("one"), S("nginx"), &span, 1, false},
+				       {S("b"), S("two"), S("nginx"), &span, 1, false},
+				       {S("c"), S("cache"), S("redis"), &span, 1, false}};
 	struct rate_usage u[] = {{S("a"), METRIC_NETWORK_BYTES_OUT, dec_i64(INT64_C(2) << 30)},
 				 {S("c"), METRIC_NETWORK_BYTES_OUT, dec_i64(INT64_C(1) << 30)},
 				 {S("b"), METRIC_NETWORK_BYTES_OUT, dec_i64(INT64_C(2) << 30)}};
@@ -375,8 +375,8 @@ static void wrong_input_is_named(void **state UNUSED)
 	list.valid_from_ms = at("2026-01-01");
 	list.valid_until_ms = at("2027-01-01");
 	struct rate_span spans[] = {{10, 20, true}, {15, 30, true}};
-	struct rate_instance inst[] = {{S("g"), S("t"), S("r"), spans, 1},
-				       {S("h"), S("t"), S("r"), spans, 1}};
+	struct rate_instance inst[] = {{S("g"), S("t"), S("r"), spans, 1, false},
+				       {S("h"), S("t"), S("r"), spans, 1, false}};
 	struct rate_usage u = {S("g"), METRIC_CPU_SECONDS, dec_i64(1)};
 	struct rate_input good = {.list = &list,
 				  .from_ms = at("2026-11-01"),
@@ -417,7 +417,7 @@ static void overflow_is_reported(void **state UNUSED)
 	struct price_component c =
 		flat("*", METRIC_CPU_SECONDS, &t, "999999999999999999999999999999999999");
 	struct price_list list = list_of(&c, 1);
-	struct rate_instance inst = {S("g"), S("t"), S("r"), NULL, 0};
+	struct rate_instance inst = {S("g"), S("t"), S("r"), NULL, 0, false};
 	struct rate_usage u[] = {
 		{S("g"), METRIC_CPU_SECONDS, dec_of("999999999999999999999999999999999999")},
 		{S("g"), METRIC_CPU_SECONDS, dec_of("1")}};
@@ -503,7 +503,7 @@ static void world_init(struct world *w, const struct rng *r)
 		w->spans[i][1] =
 			(struct rate_span){stop, stop + (int64_t)rng_below(r, 30 * DAY), false};
 		w->instances[i] = (struct rate_instance){str_from(w->guids[i]), S("t"), S("r"),
-							 w->spans[i], 2};
+							 w->spans[i],		2,	false};
 	}
 	for (size_t i = 0; i < PIECES; i++)
 		w->usages[i] = (struct rate_usage){
