@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -486,6 +487,8 @@ int main(int argc, char **argv)
 {
 	const struct cli_table tables[] = {
 		cli_commands, {daemons, ARRAY_LEN(daemons)}, cli_own_commands};
+	/* Directories of a node are searched by its tenants' users; what is secret has a mode of its own. */
+	(void)umask(022);
 	if (argc == 2 && strcmp(argv[1], PROFILE_EVAL_VERB) == 0)
 		return profile_eval_child_main(0, 1);
 	if (argc == 3 && strcmp(argv[1], PROFILE_BUILD_VERB) == 0)

@@ -2,6 +2,7 @@
 /* Settings of the client, read anew by each command: the file is small and changes rarely. */
 #include "cli/settings.h"
 
+#include <limits.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -68,6 +69,13 @@ MUST int settings_master(const char *option, struct arena *a, const char **out, 
 	return rc < 0 ? -1 : 0;
 }
 
+/* One name for one directory, however it was written; what is not there yet keeps its words. */
+static const char *canonical(const char *path, struct arena *a)
+{
+	char real[PATH_MAX];
+	return realpath(path, real) ? arena_cstr(a, str_from(real)) : path;
+}
+
 MUST int settings_node(const char *option, struct arena *a, const char **out, struct err *e)
 {
 	char here[4096];
@@ -76,10 +84,11 @@ MUST int settings_node(const char *option, struct arena *a, const char **out, st
 		*out = NULL;
 		return rc < 0 ? -1 : 0;
 	}
-	if ((*out)[0] == '/')
-		return 0;
-	if (!getcwd(here, sizeof here))
-		return err_fail(e, ERR_IO, "the current directory is gone");
-	*out = arena_fmt(a, "%s/%s", here, *out).p;
+	if ((*out)[0] != '/') {
+		if (!getcwd(here, sizeof here))
+			return err_fail(e, ERR_IO, "the current directory is gone");
+		*out = arena_fmt(a, "%s/%s", here, *out).p;
+	}
+	*out = canonical(*out, a);
 	return arena_check(a, e);
 }

@@ -26,6 +26,7 @@
 #include "base/mem.h"
 #include "supervise/log_cap.h"
 #include "supervise/proc.h"
+#include "supervise/reach.h"
 #include "supervise/supervise_impl.h"
 
 enum { RECOVER_ARENA = 64 << 20, VERSION_ARENA = 64 << 10, NOFILE_WANTED = 1 << 20 };
@@ -345,8 +346,8 @@ static int run(struct supervisor *sv, struct err *e)
 		return err_os(e, errno, "become the parent of orphans");
 	(void)umask(022);
 	raise_limits();
-	if (cgroups_open(sv->dir, &sv->cgroups, e) < 0 || ask_crun(sv, e) < 0 ||
-	    ev_new(NULL, &sv->ev, e) < 0)
+	if (cgroups_open(sv->dir, &sv->cgroups, e) < 0 || reach_open(sv->dir, e) < 0 ||
+	    ask_crun(sv, e) < 0 || ev_new(NULL, &sv->ev, e) < 0)
 		return -1;
 	int rc = serve(sv, e);
 	fini(sv);
