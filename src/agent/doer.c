@@ -235,6 +235,10 @@ static int restore_wish(struct doer *d, const struct ndb_wish *w,
 	int rc = w->applied_version ? deploy_restore(&d->deploy, p, &w->wish, &unread) : 1;
 	if (rc < 0)
 		log_err(LOG_WARN, "agent.spec.unreadable", &unread, KV_C("partition", p->name));
+	/* After a boot the supervisor has only begun to start them. */
+	if (rc == 0)
+		p->probe_until_ms = clock_now_ms(d->world.clock) + doer_patience_ms(&p->spec);
+	facts.probe_until_ms = p->probe_until_ms;
 	if (rc == 0 && !doer_misses_service(p, services))
 		facts.applied_version = w->applied_version;
 	if (restore_release(d, w->wish.release, a, e) < 0)

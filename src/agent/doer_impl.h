@@ -64,6 +64,8 @@ void doer_flush(void *user);
 void doer_release_step(void *user, size_t slot, enum plan_release_kind kind,
 		       struct str release);
 
+/* How long services that were just started may take until they are ready and tested. */
+int64_t doer_patience_ms(const struct profile_spec *spec);
 void doer_step(void *user, size_t slot, enum plan_step_kind kind,
 	       const struct machine_wish *wish);
 

@@ -21,7 +21,7 @@ struct step {
 	int64_t outbox;	 /* which then has so many rows */
 };
 
-static int64_t longest_ready_ms(const struct profile_spec *spec)
+int64_t doer_patience_ms(const struct profile_spec *spec)
 {
 	int64_t seconds = 0;
 	for (size_t i = 0; i < spec->service_count; i++)
@@ -37,7 +37,7 @@ static int apply(struct step *s, struct err *e)
 		return -1;
 	if (deploy_apply(&d->deploy, p, &s->wish, s->memory, &s->result.connection, e) < 0)
 		return -1;
-	p->probe_until_ms = clock_now_ms(d->world.clock) + longest_ready_ms(&p->spec);
+	p->probe_until_ms = clock_now_ms(d->world.clock) + doer_patience_ms(&p->spec);
 	s->result.probe_until_ms = p->probe_until_ms;
 	return 0;
 }
