@@ -318,7 +318,7 @@ static const struct cli_cmd cmds[] = {
 	 .details = PROFILE_IS "\nWrites the lock, which is JSON, to standard output or to "
 			       "FILE. Asks the mirrors of Debian that apt of this machine "
 			       "uses; nothing of that apt is changed.",
-	 .example = "hoc profile lock profiles/redis --dir /tmp/work --output redis.lock",
+	 .example = "hoc profile lock profiles/redis --dir /var/tmp/hoc --output redis.lock",
 	 .exits = EXITS_PROFILE
 	 "\n11 apt or a mirror failed; the text names the package or command"},
 	{.name = "profile build",

@@ -110,7 +110,7 @@ static int take_lock(const char *node_dir, const char *kind, const char *hash, b
 		     int *out_fd, struct err *e)
 {
 	char dir[4096], path[4200];
-	(void)snprintf(dir, sizeof dir, "%s/work", node_dir);
+	(void)snprintf(dir, sizeof dir, "%s/building", node_dir);
 	(void)snprintf(path, sizeof path, "%s/%s-%s.lock", dir, kind, hash);
 	if (file_mkdirs(dir, 0755, e) < 0)
 		return -1;
@@ -176,7 +176,7 @@ static int build_tree(struct job *j, char commit[static 65], struct err *e)
 static int provide_tree(struct job *j, char commit[static 65], bool *was_there, struct err *e)
 {
 	int lock_fd CLEAN(file_closep) = -1;
-	j->work = arena_fmt(j->a, "%s/work/%s", j->b->node_dir, j->lock.hash).p;
+	j->work = arena_fmt(j->a, "%s/building/%s", j->b->node_dir, j->lock.hash).p;
 	if (arena_check(j->a, e) < 0 ||
 	    take_lock(j->b->node_dir, "tree", j->lock.hash, true, &lock_fd, e) < 0)
 		return -1;
@@ -356,7 +356,7 @@ static int remove_locked(const char *node_dir, const char *release_hash, struct 
 	const char *dir = arena_fmt(a, "%s/releases/%s", node_dir, release_hash).p;
 	const char *built = arena_fmt(a, "%s/built.json", dir).p;
 	const char *lock = arena_fmt(a, "%s/lock.json", dir).p;
-	const char *gone = arena_fmt(a, "%s/work/gone-%s.json", node_dir, release_hash).p;
+	const char *gone = arena_fmt(a, "%s/building/gone-%s.json", node_dir, release_hash).p;
 	if (arena_check(a, e) < 0 || file_remove_tree(built, e) < 0)
 		return -1;
 	fail_point("profile.remove.unmarked");

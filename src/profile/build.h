@@ -13,10 +13,10 @@
  *     NODEDIR/releases/HEX/lock.json   the lock, written before anything is fetched
  *     NODEDIR/releases/HEX/root/       the checkout: appears by rename, complete
  *     NODEDIR/releases/HEX/built.json  {"lock", "commit", "ms"}: written last
- *     NODEDIR/work/LOCKHASH/           temporary; removed at start and end of a build
+ *     NODEDIR/building/LOCKHASH/       temporary; removed at start and end of a build
  *
  * Every step can be killed and repeated. One build at a time per lock and per release (lock
- * files in NODEDIR/work). Blocking: seconds to minutes. Needs root. NODEDIR is an absolute path of
+ * files in NODEDIR/building). Blocking: seconds to minutes. Needs root. NODEDIR is an absolute path of
  * [A-Za-z0-9/._+-]. Recommended use is a child process: `hoc profile-build`
  * (profile_build_child_main), whose end an agent's restart does not need to survive: a killed
  * build is continued by the next call, nothing fetched is fetched twice, and the children it

@@ -11,7 +11,7 @@ struct job {
 	struct profile_lock lock;
 	const char *cache, *repo,
 		*release; /* NODEDIR/cache, NODEDIR/repo, NODEDIR/releases/HEX */
-	const char *work; /* NODEDIR/work/LOCKHASH */
+	const char *work; /* NODEDIR/building/LOCKHASH */
 	struct profile_progress progress;
 };
 

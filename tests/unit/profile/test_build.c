@@ -100,7 +100,7 @@ static void one_process_at_a_time(void **state)
 {
 	struct world *w = *state;
 	struct err e = ERR_INIT;
-	const char *dir = arena_fmt(w->a, "%s/work", w->dir).p;
+	const char *dir = arena_fmt(w->a, "%s/building", w->dir).p;
 	const char *path = arena_fmt(w->a, "%s/release-" HEX_A ".lock", dir).p;
 	assert_int_equal(file_mkdirs(dir, 0755, &e), 0);
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
