@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "api/life.h"
 
+#include "api/pages.h"
 #include "api/place.h"
 #include "api/promises.h"
 #include "core/state.h"
@@ -8,7 +9,7 @@
 #include "store/instance.h"
 #include "store/node.h"
 
-enum { HOSTED_MAX = 1000, MEMBERS_MAX = 1000 };
+enum { HOSTED_MAX = MODEL_HOSTED_MAX };
 
 MUST int life_touch(struct api_call *c, struct instance *i, struct err *e)
 {
@@ -40,21 +41,9 @@ MUST int life_touch_host(struct api_call *c, const struct instance *i, struct er
 	return i->host_id ? touch_other(c, i->host_id, e) : 0;
 }
 
-MUST static int touch_list(struct api_call *c, enum instance_by by, int64_t key, struct err *e)
+static int touch_one(struct api_call *c, struct instance *i, void *user UNUSED, struct err *e)
 {
-	struct instance *list = NULL;
-	int64_t after = 0;
-	for (size_t n = MEMBERS_MAX; n == MEMBERS_MAX;) {
-		if (store_instance_list(c->tx, c->a, by, key, after, MEMBERS_MAX, &list, &n,
-					e) < 0)
-			return -1;
-		for (size_t k = 0; k < n; k++)
-			if (life_touch(c, &list[k], e) < 0 ||
-			    store_instance_save(c->tx, &list[k], e) < 0)
-				return -1;
-		after = n ? list[n - 1].id : 0;
-	}
-	return 0;
+	return life_touch(c, i, e) < 0 ? -1 : store_instance_save(c->tx, i, e);
 }
 
 MUST int life_stamp(struct api_call *c, struct instance *i, enum stamp_cause cause,
@@ -70,9 +59,10 @@ MUST int life_stamp(struct api_call *c, struct instance *i, enum stamp_cause cau
 	case STAMP_TREE:
 		return touch_other(c, i->tree_id, e) < 0
 			       ? -1
-			       : touch_list(c, INSTANCES_OF_TREE, i->tree_id, e);
+			       : pages_each(c, INSTANCES_OF_TREE, i->tree_id, 0, touch_one,
+					    NULL, e);
 	case STAMP_ON_NODE:
-		return touch_list(c, INSTANCES_ON_NODE, i->node_id, e);
+		return pages_each(c, INSTANCES_ON_NODE, i->node_id, 0, touch_one, NULL, e);
 	}
 	return 0;
 }
@@ -172,6 +162,10 @@ MUST int life_publish(struct api_call *c, struct instance *i, const struct json 
 		      struct err *e)
 {
 	struct str text = json_text(as_texts(connection, c->a), c->a);
+	if (text.n > MODEL_CONNECTION_MAX)
+		return err_field(e, "connection_parameter_dict",
+				 "has %zu bytes; at most %d are allowed", text.n,
+				 MODEL_CONNECTION_MAX);
 	if (str_eq(text, i->connection_json))
 		return 1;
 	i->connection_json = text;

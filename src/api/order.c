@@ -12,7 +12,7 @@
 #include "store/node.h"
 #include "store/release.h"
 
-enum { URI_MAX = 2000, MEMBERS_MAX = 1000, TREE_MAX = 10000 };
+enum { URI_MAX = 2000, MEMBERS_MAX = MODEL_TREE_MAX, TREE_MAX = MODEL_TREE_MAX + 1 };
 
 /* ---- names --------------------------------------------------------------------------------- */
 
@@ -319,6 +319,19 @@ MUST static int change(struct api_call *c, struct instance *i, const struct requ
 
 /* ---- creating ------------------------------------------------------------------------------ */
 
+/* What is done to a tree is done in one transaction, so a tree has a largest size. */
+MUST static int check_tree(struct api_call *c, const struct instance *requester, struct err *e)
+{
+	int64_t n = 0;
+	if (store_instance_tree_size(c->tx, requester->tree_id, MODEL_TREE_MAX, &n, e) < 0)
+		return -1;
+	if (n >= MODEL_TREE_MAX)
+		return err_fail(e, ERR_TOO_LARGE,
+				"tree %" STR_F " has %d instances, the most there can be",
+				STR_A(requester->tree), MODEL_TREE_MAX);
+	return 0;
+}
+
 MUST static int create(struct api_call *c, const struct request *r,
 		       const struct release *release, const struct customer *customer,
 		       const struct instance *requester, struct instance *i, struct err *e)
@@ -326,7 +339,8 @@ MUST static int create(struct api_call *c, const struct request *r,
 	struct id guid = id_new(c->api->options.rng, "inst");
 	enum instance_want asked = r->has_state ? r->state : INSTANCE_STARTED;
 	enum instance_want root_want = INSTANCE_STARTED;
-	if (requester && want_of_root(c, requester, &root_want, e) < 0)
+	if (requester &&
+	    (check_tree(c, requester, e) < 0 || want_of_root(c, requester, &root_want, e) < 0))
 		return -1;
 	*i = (struct instance){
 		.guid = arena_dup(c->a, id_str(&guid)),
@@ -443,6 +457,12 @@ MUST static int read_request(struct api_call *c, const struct order *o, struct r
 		.has_state = o->has_state,
 		.state = o->state,
 	};
+	if (r->parameters_json.n > MODEL_PARAMETERS_MAX)
+		return err_field(e, "parameters", "have %zu bytes; at most %d are allowed",
+				 r->parameters_json.n, MODEL_PARAMETERS_MAX);
+	if (r->where_json.n > MODEL_WHERE_MAX)
+		return err_field(e, "where", "has %zu bytes; at most %d are allowed",
+				 r->where_json.n, MODEL_WHERE_MAX);
 	const struct json *parameters = o->parameters ? o->parameters : json_object_new(c->a);
 	if (params_check(c, release, r->type, o->is_shared, parameters, e) < 0)
 		return -1;

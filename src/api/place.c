@@ -210,11 +210,13 @@ MUST static int choose_partition(struct api_call *c, struct instance *i,
 	return life_touch(c, i, e) < 0 ? -1 : 1;
 }
 
-/* Does the node of this host pass the filter? 1, 0 or -1. */
+/* Has the host room, and does its node pass the filter? 1, 0 or -1. */
 MUST static int host_fits(struct api_call *c, const struct instance *host,
 			  const struct alloc_where *w, struct err *e)
 {
 	struct node n;
+	if (host->shared_count >= MODEL_HOSTED_MAX)
+		return 0;
 	if (!w->node.n && !w->region.n && !w->network.n)
 		return 1;
 	int rc = store_node_by_id(c->tx, c->a, host->node_id, &n, e);
@@ -236,7 +238,7 @@ MUST static int find_host(struct api_call *c, const struct instance *i,
 			return rc;
 		bool is_match = out->release_id == i->release_id && str_eq(out->type, i->type);
 		return is_match && !out->is_shared && out->partition_id &&
-		       out->want != INSTANCE_DESTROYED;
+		       out->shared_count < MODEL_HOSTED_MAX && out->want != INSTANCE_DESTROYED;
 	}
 	if (store_instance_hosts(c->tx, c->a, i->release_id, i->type, i->customer_id, HOSTS_MAX,
 				 &hosts, &n, e) < 0)

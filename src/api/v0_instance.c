@@ -2,6 +2,7 @@
 /* slapos.*.v0.* about instances. */
 #include "api/v0.h"
 
+#include "api/pages.h"
 #include "api/views.h"
 #include "store/instance.h"
 #include "store/node.h"
@@ -319,18 +320,20 @@ MUST int v0_get_tree(struct api_call *c, struct err *e)
 	return v0_answer_instance(c, &list[0], false, e);
 }
 
+static int add_title(struct api_call *c, struct instance *i, void *user, struct err *e UNUSED)
+{
+	struct titles *v = user;
+	if (i->tree_id == i->id)
+		v->result_list[v->n++].title = arena_dup(c->a, i->title);
+	return v->n == V0_LIST_MAX;
+}
+
 MUST int v0_tree_list(struct api_call *c, struct err *e)
 {
-	struct instance *list = NULL;
-	size_t n = 0;
 	struct titles v = {.n = 0};
-	if (store_instance_list(c->tx, c->a, INSTANCES_ALL, 0, 0, V0_LIST_MAX, &list, &n, e) <
-	    0)
+	v.result_list = ARENA_ARRAY(c->a, struct title_in, V0_LIST_MAX);
+	if (v.result_list && pages_each(c, INSTANCES_ALL, 0, 0, add_title, &v, e) < 0)
 		return -1;
-	v.result_list = ARENA_ARRAY(c->a, struct title_in, n);
-	for (size_t i = 0; v.result_list && i < n; i++)
-		if (list[i].tree_id == list[i].id)
-			v.result_list[v.n++].title = list[i].title;
 	return call_answer(c, 200, &v0_tree_list_out, &v, e);
 }
 

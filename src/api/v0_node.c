@@ -2,6 +2,7 @@
 /* slapos.*.v0.* about nodes and installations. */
 #include "api/v0.h"
 
+#include "api/pages.h"
 #include "api/place.h"
 #include "api/views.h"
 #include "store/installation.h"
@@ -379,23 +380,26 @@ MUST int v0_installation_error(struct api_call *c, struct err *e)
 	return v0_answer_ok(c, "Error reported", e);
 }
 
+static int add_item(struct api_call *c, struct instance *i, void *user, struct err *e UNUSED)
+{
+	struct instance_list *v = user;
+	if (!i->is_shared)
+		v->result_list[v->n++] = (struct instance_item){
+			arena_dup(c->a, i->title), arena_dup(c->a, i->guid),
+			str_from(instance_want_word(i->want)), arena_dup(c->a, i->partition),
+			arena_dup(c->a, i->release)};
+	return v->n == V0_LIST_MAX;
+}
+
 MUST int v0_instance_list(struct api_call *c, struct err *e)
 {
 	const struct node_in *in = c->in;
 	struct node n;
-	struct instance *list = NULL;
-	size_t count = 0;
 	struct instance_list v = {.n = 0};
-	if (supply_node(c, in->computer_guid, true, &n, e) < 0 ||
-	    store_instance_list(c->tx, c->a, INSTANCES_ON_NODE, n.id, 0, V0_LIST_MAX, &list,
-				&count, e) < 0)
+	if (supply_node(c, in->computer_guid, true, &n, e) < 0)
 		return -1;
-	v.result_list = ARENA_ARRAY(c->a, struct instance_item, count);
-	for (size_t i = 0; v.result_list && i < count; i++)
-		if (!list[i].is_shared)
-			v.result_list[v.n++] = (struct instance_item){
-				list[i].title, list[i].guid,
-				str_from(instance_want_word(list[i].want)), list[i].partition,
-				list[i].release};
+	v.result_list = ARENA_ARRAY(c->a, struct instance_item, V0_LIST_MAX);
+	if (v.result_list && pages_each(c, INSTANCES_ON_NODE, n.id, 0, add_item, &v, e) < 0)
+		return -1;
 	return call_answer(c, 200, &v0_instance_list_out, &v, e);
 }

@@ -8,6 +8,9 @@
 #include "store/customer.h"
 #include "store/instance.h"
 
+/* Rows read at once, and bytes after which a list ends early. */
+enum { ROWS = 4, LIST_BYTES = 7 << 19 };
+
 /* clang-format off */
 static const struct json_word want_words[] = {
 	{"started", INSTANCE_STARTED}, {"stopped", INSTANCE_STOPPED}, {"destroyed", INSTANCE_DESTROYED}, {NULL, 0}};
@@ -137,10 +140,36 @@ MUST static int choose_list(struct api_call *c, const struct instances_query *q,
 	return 0;
 }
 
+/*
+ * The rows behind `after`: `limit` of them, or fewer if those are so large that no more would fit
+ * into the call's memory, beside the answer that is made of them.
+ */
+MUST static int list_instances(struct api_call *c, enum instance_by by, int64_t key,
+			       int64_t after, int64_t limit, struct instances *v, struct err *e)
+{
+	v->instances = ARENA_ARRAY(c->a, struct view_instance, (size_t)limit);
+	for (int64_t left = limit, rows = ROWS; v->instances && left && !v->next.n;
+	     left -= rows) {
+		struct instance *list = NULL;
+		size_t n = 0;
+		rows = MIN_OF(left, (int64_t)ROWS);
+		if (store_instance_list(c->tx, c->a, by, key, after, rows, &list, &n, e) < 0)
+			return -1;
+		for (size_t i = 0; i < n; i++)
+			view_instance_of(c, &list[i], &v->instances[v->n++]);
+		if ((int64_t)n < rows)
+			break;
+		after = list[n - 1].id;
+		if (left == rows || arena_used_bytes(c->a) > LIST_BYTES)
+			v->next = list[n - 1].guid;
+	}
+	return arena_check(c->a, e);
+}
+
 MUST int v1_instances(struct api_call *c, struct err *e)
 {
 	const struct instances_query *q = c->query;
-	struct instance *list = NULL, after = {.id = 0};
+	struct instance after = {.id = 0};
 	struct instances v = {.next = S("")};
 	enum instance_by by;
 	int64_t key = 0;
@@ -153,14 +182,8 @@ MUST int v1_instances(struct api_call *c, struct err *e)
 			return rc < 0 ? -1 : err_field(e, "after", "is no instance");
 		rc = 0;
 	}
-	if (rc == 0 &&
-	    store_instance_list(c->tx, c->a, by, key, after.id, q->limit, &list, &v.n, e) < 0)
+	if (rc == 0 && list_instances(c, by, key, after.id, q->limit, &v, e) < 0)
 		return -1;
-	v.instances = ARENA_ARRAY(c->a, struct view_instance, v.n);
-	for (size_t i = 0; v.instances && i < v.n; i++)
-		view_instance_of(c, &list[i], &v.instances[i]);
-	if (v.n && v.n == (size_t)q->limit)
-		v.next = list[v.n - 1].guid;
 	return call_answer(c, 200, &v1_instances_out, &v, e);
 }
 

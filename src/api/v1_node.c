@@ -2,6 +2,7 @@
 /* Nodes, their feed of changes, their installations. */
 #include "api/handlers.h"
 #include "api/order.h"
+#include "api/pages.h"
 #include "api/place.h"
 #include "api/supply.h"
 #include "api/views.h"
@@ -126,42 +127,44 @@ MUST int v1_node_put(struct api_call *c, struct err *e)
 	return answer_node(c, &n, e);
 }
 
+static int add_one(struct api_call *c, struct instance *i, void *user, struct err *e UNUSED)
+{
+	struct changes *v = user;
+	if (!i->is_shared)
+		v->instances[v->n++] = arena_dup(c->a, i->guid);
+	return v->n == 2 * MODEL_PARTITIONS_MAX;
+}
+
 /* Guids of all that is on the node. */
 MUST static int everything(struct api_call *c, const struct node *n, struct changes *v,
 			   struct err *e)
 {
-	struct instance *list = NULL;
-	int64_t after = 0;
 	v->reset = v->installations = true;
 	v->instances = ARENA_ARRAY(c->a, struct str, 2 * MODEL_PARTITIONS_MAX);
-	for (size_t got = FEED_MAX; v->instances && got == FEED_MAX;) {
-		if (store_instance_list(c->tx, c->a, INSTANCES_ON_NODE, n->id, after, FEED_MAX,
-					&list, &got, e) < 0)
-			return -1;
-		for (size_t i = 0; i < got && v->n < 2 * MODEL_PARTITIONS_MAX; i++)
-			if (!list[i].is_shared)
-				v->instances[v->n++] = list[i].guid;
-		after = got ? list[got - 1].id : 0;
-	}
-	return arena_check(c->a, e);
+	if (!v->instances)
+		return arena_check(c->a, e);
+	return pages_each(c, INSTANCES_ON_NODE, n->id, 0, add_one, v, e);
+}
+
+/* What does not fit comes with the next call. */
+static int add_changed(struct api_call *c, struct instance *i, void *user, struct err *e UNUSED)
+{
+	struct changes *v = user;
+	v->instances[v->n++] = arena_dup(c->a, i->guid);
+	if (v->n < FEED_MAX)
+		return 0;
+	v->sequence = i->timestamp;
+	return 1;
 }
 
 MUST static int changed_since(struct api_call *c, const struct node *n, int64_t since,
 			      struct changes *v, struct err *e)
 {
-	struct instance *list = NULL;
-	size_t got = 0;
-	if (store_instance_list(c->tx, c->a, INSTANCES_CHANGED, n->id, since, FEED_MAX, &list,
-				&got, e) < 0)
-		return -1;
 	v->installations = n->supply_feed > since;
-	v->instances = ARENA_ARRAY(c->a, struct str, got);
-	for (size_t i = 0; v->instances && i < got; i++)
-		v->instances[v->n++] = list[i].guid;
-	/* What did not fit comes with the next call. */
-	if (got == FEED_MAX)
-		v->sequence = list[got - 1].timestamp;
-	return arena_check(c->a, e);
+	v->instances = ARENA_ARRAY(c->a, struct str, FEED_MAX);
+	if (!v->instances)
+		return arena_check(c->a, e);
+	return pages_each(c, INSTANCES_CHANGED, n->id, since, add_changed, v, e);
 }
 
 MUST int v1_changes(struct api_call *c, struct err *e)

@@ -19,9 +19,14 @@
 enum {
 	MODEL_NAME_MAX = 100,  /* node, partition, region, network, customer, price, promise */
 	MODEL_TITLE_MAX = 200, /* instance and node titles (wire b.3) */
-	MODEL_MESSAGE_MAX = 2000,    /* what a node reports; longer ones are cut */
-	MODEL_PARTITIONS_MAX = 4096, /* of one node */
-	MODEL_ADDRESSES_MAX = 16,    /* of one partition */
+	MODEL_MESSAGE_MAX = 2000,	 /* what a node reports; longer ones are cut */
+	MODEL_PARAMETERS_MAX = 64 << 10, /* bytes of parameters, as canonical JSON */
+	MODEL_WHERE_MAX = 4 << 10,	 /* of a filter */
+	MODEL_CONNECTION_MAX = 64 << 10, /* of what an instance publishes */
+	MODEL_TREE_MAX = 1000,		 /* instances in a tree, beside its root */
+	MODEL_HOSTED_MAX = 1000,	 /* shared instances on a host */
+	MODEL_PARTITIONS_MAX = 4096,	 /* of one node */
+	MODEL_ADDRESSES_MAX = 16,	 /* of one partition */
 };
 
 /* What its requester wants an instance to be; core/state.h has the diagram. */

@@ -98,6 +98,11 @@ static const struct db_sql sql_hosts = {
 	" AND i.is_shared = 0 AND i.want <> 'destroyed' AND i.partition_id IS NOT NULL"
 	" ORDER BY i.shared_count, i.id LIMIT $4",
 	"release type customer limit"};
+static const struct db_sql sql_tree_size = {
+	"instance_tree_size",
+	"SELECT COUNT(*) FROM (SELECT 1 FROM instance WHERE tree_id = $1 AND is_live = 1"
+	" AND tree_id IS NOT NULL LIMIT $2) AS members",
+	"tree limit"};
 static const struct db_sql sql_add = {
 	"instance_add",
 	"INSERT INTO instance (guid, title, tree_id, requester_id, customer_id, release_id, "
@@ -316,6 +321,18 @@ MUST int store_instance_hosts(struct db_tx *tx, struct arena *a, int64_t release
 	db_bind_i64(q, "customer", customer_id);
 	db_bind_i64(q, "limit", limit);
 	return ROWS_READ(q, a, struct instance, row, out, count, e);
+}
+
+MUST int store_instance_tree_size(struct db_tx *tx, int64_t tree_id, int64_t limit,
+				  int64_t *out, struct err *e)
+{
+	struct db_stmt *q = db_prepare(tx, &sql_tree_size);
+	db_bind_i64(q, "tree", tree_id);
+	db_bind_i64(q, "limit", limit);
+	int rc = db_step(q, e);
+	if (rc > 0)
+		*out = db_at_i64(q, 0);
+	return rc < 0 ? -1 : 0;
 }
 
 /* A reference, or null for 0. */

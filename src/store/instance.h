@@ -53,6 +53,9 @@ MUST int store_instance_hosts(struct db_tx *tx, struct arena *a, int64_t release
 			      struct str type, int64_t customer_id, int64_t limit,
 			      struct instance **out, size_t *count, struct err *e);
 
+/* How many members of a tree are live, counted up to `limit`. */
+MUST int store_instance_tree_size(struct db_tx *tx, int64_t tree_id, int64_t limit,
+				  int64_t *out, struct err *e);
 /* Inserts (sets id; tree_id 0 makes it a root: tree_id becomes id). */
 MUST int store_instance_add(struct db_tx *tx, struct instance *i, struct err *e);
 /* Stores everything that may change and raises `version`. */

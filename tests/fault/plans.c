@@ -24,6 +24,7 @@ static const char *const may_walk[] = {
 	"release_list",
 	/* over the few rows of a SELECT with a LIMIT */
 	"installation_rooms",
+	"instance_tree_size",
 	/* who refers to the new row: planned because of RETURNING, skipped while no key dangles */
 	"instance_add",
 	"release_add",

@@ -178,7 +178,7 @@ static struct json *call(struct cloud *c, const struct api_request *req, bool ma
 struct json *cloud_call(struct cloud *c, const char *method, const char *target,
 			const char *body)
 {
-	char copy[20000];
+	char copy[100000];
 	size_t n = strlen(body);
 	assert_true(n < sizeof copy);
 	for (size_t i = 0; i <= n; i++)

@@ -2,6 +2,8 @@
 /* Orders: placed, refused, changed, hosted, destroyed. */
 #include "cloud.h"
 
+#include "core/model.h"
+
 static void an_order_gets_the_lowest_free_partition(struct cloud *c)
 {
 	cloud_stage(c, 3);
@@ -394,6 +396,27 @@ static void a_supply_in_use_stays(struct cloud *c)
 	assert_at(c, OK_GET(c, "/v1/installations?node=n1"), "installations", "[]");
 }
 
+static void a_tree_has_a_largest_size(struct cloud *c)
+{
+	cloud_stage(c, 1);
+	const char *root = cloud_order(c, "root");
+	for (int i = 0; i < MODEL_TREE_MAX; i++)
+		OK_POST(c, "/v1/instances",
+			text(c, "{'release': 'web', 'title': 'k%d', 'requester': '%s'}", i,
+			     root));
+	POST(c, "/v1/instances",
+	     text(c, "{'release': 'web', 'title': 'more', 'requester': '%s'}", root));
+	assert_int_equal(c->status, 413);
+	/* All of it obeys at once. */
+	OK_POST(c, "/v1/instances", "{'release': 'web', 'title': 'root', 'state': 'stopped'}");
+	assert_int_equal(
+		cloud_number(c, "SELECT COUNT(*) FROM instance WHERE want = 'stopped'"),
+		MODEL_TREE_MAX + 1);
+	OK_POST(c, "/v1/instances", "{'title': 'root', 'state': 'destroyed'}");
+	assert_int_equal(
+		cloud_number(c, "SELECT COUNT(*) FROM instance WHERE want <> 'destroyed'"), 0);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct cloud_case cases[] = {
@@ -413,6 +436,7 @@ int main(int argc, char **argv)
 		{"renaming and banging", renaming_and_banging},
 		{"customers have their own names", customers_have_their_own_names},
 		{"a supply in use stays", a_supply_in_use_stays},
+		{"a tree has a largest size", a_tree_has_a_largest_size},
 	};
 	return cloud_run(argc, argv, cases, ARRAY_LEN(cases));
 }

@@ -234,6 +234,51 @@ static const char prices[] = "{'currency': 'EUR', 'components': [{'kind': 'subsc
 			     "[{'unit_price': '0.36'}]}], "
 			     "'vats': [{'country': 'FR', 'rate': '20'}]}";
 
+/* What one party can make the master hold has a maximum, and lists of the largest still end. */
+static void large_instances_do_not_stop_lists(struct cloud *c)
+{
+	enum { MANY = 40, LARGE = 60000 };
+	struct buf b CLEAN(buf_fini) = BUF_INIT(200000);
+	cloud_release(c, "open",
+		      "{\"default\": {\"parameters\": {\"properties\": {\"x\": {\"type\": "
+		      "\"string\"}}}}}");
+	cloud_node(c, "n1", MANY);
+	cloud_supply(c, "open", "n1");
+	for (int i = 0; i <= MANY; i++) {
+		buf_clear(&b);
+		buf_addf(&b,
+			 "{\"release\": \"open\", \"title\": \"t%d\", \"parameters\": {\"x\": "
+			 "\"",
+			 i);
+		for (int k = 0; k < (i < MANY ? LARGE : 70000); k++)
+			buf_add_c(&b, 'x');
+		buf_add(&b, S("\"}}"));
+		assert_int_equal(buf_check(&b, &(struct err)ERR_INIT), 0);
+		(void)cloud_call(c, "POST", "/v1/instances", buf_str(&b).p);
+		assert_int_equal(c->status, i < MANY ? 200 : 400);
+	}
+	assert_string_equal(c->field, "parameters");
+	int64_t seen = 0;
+	const char *target = "/v1/instances?limit=1000";
+	for (int64_t n = 1; n; seen += n) {
+		struct json *j = OK_GET(c, target);
+		n = (int64_t)json_count(json_get(j, S("instances")));
+		const char *next = at(c, j, "next");
+		target = text(c, "/v1/instances?limit=1000&after=%s", next);
+		if (strcmp(next, "(none)") == 0) {
+			seen += n;
+			break;
+		}
+	}
+	assert_int_equal(seen, MANY);
+	assert_int_equal(
+		json_count(json_get(OK_GET(c, "/v1/nodes/n1/changes?since=0"), S("instances"))),
+		MANY);
+	OK_POST(c, "/slapos.allDocs.v0.compute_node_instance_list", "{'computer_guid': 'n1'}");
+	OK_POST(c, "/slapos.put.v0.compute_node_bang",
+		"{'computer_guid': 'n1', 'message': ''}");
+}
+
 static struct json *bill(struct cloud *c, const char *from, const char *to)
 {
 	return OK_POST(c, "/v1/invoices",
@@ -551,6 +596,7 @@ int main(int argc, char **argv)
 		{"health is counted and remembered", health_is_counted_and_remembered},
 		{"installations are promises", installations_are_promises},
 		{"usage counts once", usage_counts_once},
+		{"large instances do not stop lists", large_instances_do_not_stop_lists},
 		{"usage that comes late is billed next", usage_that_comes_late_is_billed_next},
 		{"the same period is billed once", the_same_period_is_billed_once},
 		{"profiles are published once", profiles_are_published_once},
