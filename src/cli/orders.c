@@ -263,15 +263,35 @@ int verb_show(struct cli_call *c, struct err *e)
 	return 0;
 }
 
+/* All pages of the list as one document. */
+static int get_all(struct cli_call *c, struct json **out, struct err *e)
+{
+	struct json *all = json_array_new(c->arena), *page;
+	const char *after = NULL;
+	do {
+		struct str path = client_query(c, S("/v1/instances"), "customer",
+					       cli_value(c, "customer"));
+		path = client_query(c, path, "node", cli_value(c, "node"));
+		if (client_get(c, client_query(c, path, "after", after), &page, e) < 0)
+			return -1;
+		const struct json *list = json_get(page, S("instances"));
+		for (size_t i = 0; i < json_count(list); i++)
+			json_add(c->arena, all, json_at(list, i));
+		struct str next = client_text(page, "next");
+		after = next.n ? arena_cstr(c->arena, next) : NULL;
+	} while (after);
+	*out = json_object_new(c->arena);
+	json_set(c->arena, *out, S("instances"), all);
+	return arena_check(c->arena, e);
+}
+
 int verb_list(struct cli_call *c, struct err *e)
 {
 	static const char *const heads[] = {"TITLE",	 "RELEASE",  "STATUS",	 "NODE",
 					    "PARTITION", "PROMISES", "CUSTOMER", NULL};
 	struct json *doc;
 	struct table t;
-	struct str path =
-		client_query(c, S("/v1/instances"), "customer", cli_value(c, "customer"));
-	if (client_get(c, client_query(c, path, "node", cli_value(c, "node")), &doc, e) < 0)
+	if (get_all(c, &doc, e) < 0)
 		return -1;
 	if (c->is_json) {
 		client_print_json(c, doc);
