@@ -278,7 +278,7 @@ def test_the_build_killed_at(cloud, master, mirror, name):
     node.start(master)
     row = master.wait_installation(uri, "n1", lambda r: r["reported"] == "available")
     assert locked in (None, (node.folder / "releases" / hash_of(uri) / "lock.json").read_text())
-    assert os.listdir(node.folder / "work") == [] or all(n.endswith(".lock") for n in os.listdir(node.folder / "work"))
+    assert os.listdir(node.folder / "building") == [] or all(n.endswith(".lock") for n in os.listdir(node.folder / "building"))
     web = master.run("tiny", "stays")
     assert client(["curl", "-sSf", web["connection"]["url"]])
     check_invariants(master, node)
