@@ -101,7 +101,7 @@ def drive(story, node, master):
     if reached(lambda: master.show("goes")["status"] == "destroyed"):
         return True
     # What follows the acknowledgement of the master is still to come.
-    with contextlib.suppress(Late):
+    with contextlib.suppress(Late, OSError):
         node.wait(lambda s: s["settled"], seconds=3)
     return died()
 
