@@ -90,6 +90,7 @@ struct http_server {
 	http_handler_fn *fn;
 	void *user;
 	struct MHD_Daemon *daemon;
+	int quiet_fd; /* the listening socket once it accepts no more, else 0 */
 	char address[128];
 	char unix_path[108]; /* "" if TCP */
 	atomic_uint refs;

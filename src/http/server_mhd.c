@@ -413,12 +413,18 @@ MUST int mhd_start(struct http_server *s, int listen_fd, struct err *e)
 void mhd_stop_accepting(struct http_server *s)
 {
 	MHD_socket fd = MHD_quiesce_daemon(s->daemon);
-	if (fd != MHD_INVALID_SOCKET)
-		(void)close(fd);
+	if (fd == MHD_INVALID_SOCKET)
+		return;
+	/* Refused from now on; closed only when no worker can touch the descriptor any more. */
+	(void)shutdown(fd, SHUT_RDWR);
+	s->quiet_fd = fd;
 }
 
 void mhd_stop(struct http_server *s)
 {
 	MHD_stop_daemon(s->daemon);
 	s->daemon = NULL;
+	if (s->quiet_fd > 0)
+		(void)close(s->quiet_fd);
+	s->quiet_fd = 0;
 }
