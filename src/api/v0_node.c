@@ -163,6 +163,8 @@ MUST static int sort_slots(struct api_call *c, const struct format_in *in,
 static const struct slot_in *find_slot(const struct slot_in **sorted, size_t n, struct str name)
 {
 	size_t low = 0, high = n;
+	if (!sorted)
+		return NULL;
 	while (low < high) {
 		size_t mid = (low + high) / 2;
 		if (str_cmp(sorted[mid]->partition_id, name) < 0)

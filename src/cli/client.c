@@ -167,6 +167,7 @@ void table_end(struct table *t, const char *empty)
 		return;
 	}
 	cut_wide(t);
+	ASSERT(t->columns > 0);
 	for (size_t i = 0; i < t->columns; i++) {
 		heads[i] = str_from(t->heads[i]);
 		width[i] = heads[i].n;
