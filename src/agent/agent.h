@@ -59,9 +59,3 @@ MUST int agent_boot(const struct agent_options *o, int64_t limit_ms, int64_t *ou
 
 /* The daemon's view as JSON (see docs/rooms/agent.md), or what node.db says if none runs. */
 MUST int agent_status(const char *dir, struct arena *a, struct str *out, struct err *e);
-/*
- * Path of the log of a service of an instance on this node ("" if it has none): `instance` is a
- * guid, `service` may be empty for the first one.
- */
-MUST int agent_log_path(const char *dir, struct str instance, struct str service,
-			struct arena *a, struct str *out, struct err *e);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* Looking at a node from outside of its daemon: status, and where logs are. */
+/* Looking at a node from outside of its daemon. */
 #include <errno.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -100,37 +100,4 @@ MUST int agent_status(const char *dir, struct arena *a, struct str *out, struct 
 {
 	int rc = ask(dir, a, out, e);
 	return rc > 0 ? read_kept(dir, a, out, e) : rc;
-}
-
-MUST int agent_log_path(const char *dir, struct str instance, struct str service,
-			struct arena *a, struct str *out, struct err *e)
-{
-	struct str text;
-	struct json *doc, *spec;
-	*out = S("");
-	if (agent_status(dir, a, &text, e) < 0 || json_parse(text, a, &doc, e) < 0)
-		return -1;
-	const struct json *partitions = json_get(doc, S("partitions"));
-	for (size_t i = 0; i < json_count(partitions); i++) {
-		const struct json *p = json_at(partitions, i);
-		struct str name = json_str_of(json_get(p, S("partition")), S(""));
-		if (!str_eq(json_str_of(json_get(p, S("instance")), S("")), instance))
-			continue;
-		struct str path =
-			arena_fmt(a, "%s/partitions/%" STR_F "/spec.json", dir, STR_A(name));
-		int rc = file_read(path.p, 4 << 20, a, &text, e);
-		if (rc != 0 || json_parse(text, a, &spec, e) < 0)
-			return rc > 0 ? 0 : -1;
-		const struct json *services = json_get(spec, S("services"));
-		for (size_t k = 0; k < json_count(services); k++) {
-			struct str found = services->members[k].key;
-			if (!service.n || str_eq(found, service)) {
-				*out = arena_fmt(a, "%s/partitions/%" STR_F "/%" STR_F ".log",
-						 dir, STR_A(name), STR_A(found));
-				return arena_check(a, e);
-			}
-		}
-		return err_fail(e, ERR_NOT_FOUND, "no service %" STR_F, STR_A(service));
-	}
-	return 0;
 }
