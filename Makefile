@@ -15,7 +15,7 @@ NEEDS_ev        := base
 NEEDS_json      := base
 NEEDS_db        := base
 NEEDS_trust     := base
-NEEDS_http      := base ev json
+NEEDS_http      := base ev json trust
 NEEDS_profile   := base ev json trust http
 NEEDS_core      := base
 NEEDS_trade     := base
@@ -30,7 +30,7 @@ NEEDS_cli       := base ev json trust http profile core trade supervise
 PKG_ev      := libuv
 PKG_json    := jansson libpcre2-8
 PKG_db      := sqlite3 libpq
-PKG_trust   := libsodium
+PKG_trust   := libsodium gnutls libcbor
 PKG_http    := libmicrohttpd libcurl
 LIBS_profile := -ljsonnet
 

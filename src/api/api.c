@@ -26,18 +26,26 @@ MUST int api_migrate(struct db *db, struct err *e)
 	return store_migrate(db, e);
 }
 
+MUST static int make_router(struct api *api, struct err *e)
+{
+	size_t n = op_count();
+	api->routes = mem_grow(NULL, n, sizeof *api->routes, e);
+	if (!api->routes)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		api->routes[i] = op_at(i)->route;
+	return http_router_new(api->routes, n, sizeof *api->routes, &api->router, e);
+}
+
 MUST int api_new(const struct api_options *options, struct api **out, struct err *e)
 {
-	size_t count;
-	const struct op *rows = op_rows(&count);
 	struct api *api = MEM_NEW(struct api, e);
 	if (!api)
 		return -1;
 	api->options = *options;
 	if (!api->options.liveness_limit_ms)
 		api->options.liveness_limit_ms = LIVENESS_MS;
-	if (http_router_new(rows, count, sizeof *rows, &api->router, e) < 0 ||
-	    checked_new(&api->checked, e) < 0) {
+	if (make_router(api, e) < 0 || checked_new(&api->checked, e) < 0) {
 		api_free(api);
 		return -1;
 	}
@@ -50,6 +58,7 @@ struct api *api_free(struct api *api)
 	if (!api)
 		return NULL;
 	http_router_free(api->router);
+	mem_free(api->routes);
 	checked_free(api->checked);
 	mem_free(api);
 	return NULL;
@@ -84,8 +93,7 @@ MUST static int find_row(struct api_call *c, const struct api_request *req, stru
 		e->os = 404; /* in the reference protocol, what a path names is 403, a path is 404 */
 		return -1;
 	}
-	size_t count;
-	c->op = &op_rows(&count)[m.row];
+	c->op = op_at(m.row);
 	for (size_t i = 0; i < m.param_count; i++) {
 		if (m.params[i].n > PARAM_MAX)
 			return err_fail(e, ERR_NOT_FOUND,
@@ -371,17 +379,16 @@ MUST int api_assess(struct api *api, struct db_tx *tx, int64_t limit, struct are
 
 bool api_op_info(size_t i, struct api_op_info *out)
 {
-	size_t count;
-	const struct op *rows = op_rows(&count);
-	if (i >= count)
+	const struct op *row = op_at(i);
+	if (!row)
 		return false;
 	*out = (struct api_op_info){
-		.method = http_method_name(rows[i].route.method),
-		.path = rows[i].route.path,
-		.id = rows[i].id,
-		.who = op_who_word(rows[i].who),
-		.help = rows[i].help,
-		.is_write = rows[i].is_write,
+		.method = http_method_name(row->route.method),
+		.path = row->route.path,
+		.id = row->id,
+		.may = row->may,
+		.help = row->help,
+		.is_write = row->is_write,
 	};
 	return true;
 }

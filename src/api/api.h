@@ -23,6 +23,7 @@
  */
 #include "base/arena.h"
 #include "base/clock.h"
+#include "trust/hash.h"
 
 struct api;
 struct api_call;
@@ -30,7 +31,13 @@ struct db_tx;
 struct profile_eval;
 struct http_target;
 
-enum { API_PARK = 1, API_TOPICS_MAX = 64, API_WAIT_MAX_S = 60, API_ARENA_BYTES = 8 << 20 };
+enum {
+	API_PARK = 1,
+	API_TOPICS_MAX = 64,
+	API_WAIT_MAX_S = 60,
+	API_ARENA_BYTES = 8 << 20,
+	API_HEADERS_MAX = 8
+};
 
 /* Who sells, as invoices print it. Empty fields (NULL) have a stated default. */
 struct api_seller {
@@ -47,7 +54,7 @@ struct api_options {
 		*eval;	      /* for publishing; NULL: publishing is refused (unsupported) */
 	const char *version;  /* of the program, for /v1/status */
 	const char *database; /* "sqlite" or "postgresql" */
-	const char *mode;     /* "local" */
+	const char *mode;     /* "local", or "tls": callers show certificates */
 	struct api_seller seller;
 	int64_t liveness_limit_ms; /* 0: 90,000; must be above API_WAIT_MAX_S */
 };
@@ -60,13 +67,33 @@ void api_freep(struct api **api);
 struct db;
 MUST int api_migrate(struct db *db, struct err *e);
 
+/* Who asks. The door (api/http.h) fills it from the certificate, or the session, of the caller. */
+enum api_caller_kind { API_ANYONE, API_PERSON, API_NODE };
+struct api_caller {
+	enum api_caller_kind kind;
+	struct str name; /* of the person or node */
+	struct hash key; /* name of the key that was proven; all zero: a session of a browser */
+	struct str address; /* of the other side */
+};
+
 struct api_request {
+	struct api_caller caller; /* in local mode everybody is the operator */
+	struct str host; /* header Host, and whether it came over TLS: for absolute URLs */
+	bool is_tls;
+	struct str nonce,
+		report; /* headers Hoc-Nonce, Hoc-Report (docs/protocol.md); "" if none */
+	struct str cookie, origin;	  /* headers of browsers; "" if none */
 	struct str method;		  /* "GET" */
 	struct str target;		  /* "/v1/nodes/n1?x=1", as sent */
 	const struct http_target *parsed; /* the target, if it was read already; else NULL */
 	struct str content_type;	  /* "" if none */
 	struct str accept;		  /* "" if none */
 	struct str body;
+};
+
+struct api_header {
+	const char *name;
+	struct str value;
 };
 
 struct api_response {
@@ -78,7 +105,9 @@ struct api_response {
 	struct str topics[2];		  /* API_PARK: any of them wakes; empty: unused */
 	struct str wakes[API_TOPICS_MAX]; /* after the commit */
 	size_t wake_count;
-	bool is_wake_all;   /* more topics than fit: wake everyone */
+	bool is_wake_all;			    /* more topics than fit: wake everyone */
+	struct api_header headers[API_HEADERS_MAX]; /* besides those that every answer has */
+	size_t header_count;
 	struct str contact; /* a node whose contact is to be noted (api_contact); else empty */
 };
 
@@ -115,7 +144,7 @@ MUST int api_assess(struct api *api, struct db_tx *tx, int64_t limit, struct are
  * ---------------------------------------------------------------- */
 
 struct api_op_info {
-	const char *method, *path, *id, *who, *help;
+	const char *method, *path, *id, *may, *help;
 	bool is_write;
 };
 /* Row `i` of the table, or false. */

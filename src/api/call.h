@@ -17,13 +17,10 @@ enum { CALL_EVENTS_MAX = 20000, CONTACT_EVERY_MS = 10000 };
 
 typedef int op_fn(struct api_call *c, struct err *e);
 
-/* Who may call, and the dialect. */
-enum op_who { OP_ANYONE, OP_PERSON, OP_NODE, OP_WHO };
-
 struct op {
 	struct http_route route; /* first: the router reads the table */
 	const char *id;
-	enum op_who who;
+	const char *may; /* who may call: a letter for each role, api/access.h */
 	bool is_write;
 	const struct json_desc *in, *query, *out; /* NULL: none */
 	op_fn *prepare;	   /* before the transaction, without database; NULL: nothing */
@@ -34,7 +31,8 @@ struct op {
 
 struct api {
 	struct api_options options;
-	struct http_router *router;    /* of op_rows */
+	struct http_route *routes; /* of all parts of the table, in the order of op_at */
+	struct http_router *router;
 	struct checked *checked;       /* compiled schemas, api/params.h */
 	_Atomic int64_t waiting_after; /* id up to which api_assess tried what waits */
 };
@@ -94,9 +92,33 @@ MUST int call_end(struct api_call *c, struct err *e);
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
-/* THE table of operations; *count rows. */
-const struct op *op_rows(size_t *count);
-/* "person" */
-const char *op_who_word(enum op_who who);
+/* The table of operations has parts, one for each subject; this is row `i` of all, or NULL. */
+const struct op *op_at(size_t i);
+size_t op_count(void);
+
+struct op_table {
+	const struct op *rows;
+	size_t count;
+};
+extern const struct op_table op_cloud;
+
+/* A route, as rows are written. */
+#define GET_(path) \
+	{ \
+		HTTP_GET, path \
+	}
+#define PUT_(path) \
+	{ \
+		HTTP_PUT, path \
+	}
+#define POST_(path) \
+	{ \
+		HTTP_POST, path \
+	}
+#define DELETE_(path) \
+	{ \
+		HTTP_DELETE, path \
+	}
+
 /* Is this path of the reference protocol? Its errors have another form. */
 bool op_is_v0(struct str path);

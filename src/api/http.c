@@ -44,12 +44,15 @@ struct job {
 
 static void reply(struct http_call *http, const struct api_response *out)
 {
-	struct http_header headers[2];
+	struct http_header headers[2 + API_HEADERS_MAX];
 	size_t n = 0;
 	if (out->allow.n)
 		headers[n++] = (struct http_header){"Allow", out->allow};
 	if (out->status == 503)
 		headers[n++] = (struct http_header){"Retry-After", S("1")};
+	for (size_t i = 0; i < out->header_count; i++)
+		headers[n++] =
+			(struct http_header){out->headers[i].name, out->headers[i].value};
 	const struct http_reply r = {
 		.status = (unsigned)out->status,
 		.content_type = out->content_type,

@@ -74,7 +74,7 @@ static struct json *operation(struct arena *a, const struct op *op)
 	struct json *out = json_object_new(a), *tags = json_array_new(a);
 	json_set_str(a, out, S("operationId"), str_from(op->id));
 	json_set_str(a, out, S("summary"), str_from(op->help));
-	json_set_str(a, out, S("x-who"), str_from(op_who_word(op->who)));
+	json_set_str(a, out, S("x-may"), str_from(op->may));
 	json_set_bool(a, out, S("x-writes"), op->is_write);
 	json_add_str(a, tags, op_is_v0(str_from(op->route.path)) ? S("slapos v0") : S("v1"));
 	json_set(a, out, S("tags"), tags);
@@ -100,23 +100,22 @@ static struct str lower_case(struct arena *a, const char *word)
 
 struct str api_openapi(const struct api *api, struct arena *a)
 {
-	size_t count;
-	const struct op *rows = op_rows(&count);
 	struct json *doc = json_object_new(a), *info = json_object_new(a),
 		    *paths = json_object_new(a);
 	json_set_str(a, doc, S("openapi"), S("3.1.0"));
 	json_set_str(a, info, S("title"), S("Hyper Open Cloud"));
 	json_set_str(a, info, S("version"), str_from(api->options.version));
 	json_set(a, doc, S("info"), info);
-	for (size_t i = 0; i < count; i++) {
-		struct str path = str_from(rows[i].route.path);
+	const struct op *row;
+	for (size_t i = 0; (row = op_at(i)); i++) {
+		struct str path = str_from(row->route.path);
 		struct json *item = json_get(paths, path);
 		if (!item) {
 			item = json_object_new(a);
 			json_set(a, paths, path, item);
 		}
-		json_set(a, item, lower_case(a, http_method_name(rows[i].route.method)),
-			 operation(a, &rows[i]));
+		json_set(a, item, lower_case(a, http_method_name(row->route.method)),
+			 operation(a, row));
 	}
 	json_set(a, doc, S("paths"), paths);
 	return json_text(doc, a);

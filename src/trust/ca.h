@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#pragma once
+/*
+ * An authority: a root, and an issuing key below it that signs certificates.
+ *
+ *     root (10 years, may be offline) ─▶ issuer (2 years, online) ─▶ leaf (30 days)
+ *                                             └▶ delegated issuer of a node (90 days, names limited)
+ *
+ * A cloud has two, which nobody takes for each other: users (persons, nodes, instances, masters)
+ * and services (names of tenants). A rollover of the issuer keeps the root; a rollover of the root
+ * makes a new root and two link certificates (new by old, old by new), so that whoever trusts
+ * either root reaches the other while both are valid. An authority's directory:
+ *
+ *     DIR/root.pem        trusted roots, newest first
+ *     DIR/links.pem       link certificates between them, if any
+ *     DIR/issuer.pem      the issuer's certificate (and its predecessors, until they end)
+ *     DIR/issuer.key      sealed by a passphrase, or plain PEM (0600), or
+ *     DIR/issuer.uri      a PKCS #11 URI
+ *     DIR/root.key        only if the root is online; sealed, as above
+ *
+ * Serials are random (16 bytes). Nothing here knows a database: what was issued is the caller's to
+ * store. All functions take the moment. A struct ca may be used by many threads.
+ */
+#include "trust/cert.h"
+
+enum {
+	CA_LEAF_DAYS = 30,
+	CA_ISSUER_DAYS = 730,
+	CA_ROOT_DAYS = 3650,
+	CA_DELEGATED_DAYS = 90,
+	CA_SKEW_MS = 300000, /* certificates begin so much earlier: clocks differ */
+};
+
+enum ca_kind { CA_USERS, CA_SERVICES, CA_KINDS };
+const char *ca_kind_word(enum ca_kind k); /* "users", "services" */
+
+struct ca;
+
+struct ca_make {
+	const char *dir; /* made; must hold no authority yet (ERR_CONFLICT) */
+	enum ca_kind kind;
+	struct str cloud;      /* name of the cloud, part of the subjects */
+	struct str passphrase; /* seals the keys; "": plain files of mode 0600 */
+	const char *token_uri; /* NULL: file; else the issuing key is made in this token */
+	struct str pin;
+	const char *
+		root_dir; /* NULL: root.key beside the issuer; else it is kept there: offline */
+	enum key_kind key_kind; /* of both keys; KEY_P256 is what browsers take */
+	int64_t now_ms;
+};
+MUST int ca_make(const struct ca_make *m, struct err *e);
+/* `secret`: passphrase or pin, as the directory needs. ERR_FORBIDDEN: wrong. ERR_NOT_FOUND. */
+MUST int ca_open(const char *dir, struct str secret, struct ca **out, struct err *e);
+struct ca *ca_free(struct ca *ca);
+void ca_freep(struct ca **ca);
+
+enum ca_kind ca_kind_of(const struct ca *ca);
+/* PEM of all roots (newest first), and of what a leaf is sent with: issuer, links. They live as
+ * long as the ca. */
+struct str ca_roots(const struct ca *ca);
+struct str ca_chain(const struct ca *ca);
+/* SHA-256 of the newest root's DER: what tokens carry. */
+struct hash ca_root_fingerprint(const struct ca *ca);
+/* When the issuer, and the newest root, end. */
+int64_t ca_issuer_to_ms(const struct ca *ca);
+int64_t ca_root_to_ms(const struct ca *ca);
+
+struct ca_leaf {
+	enum cert_kind kind; /* users: person, node, instance, master; services: service */
+	struct str name;     /* for the URI and common name; of a service its first DNS name */
+	struct cert_names names; /* DNS names and addresses; of a person none */
+	struct str public;	 /* DER of the public key */
+	bool is_server;		 /* users: master and node certificates serve too */
+	int64_t now_ms, days;	 /* 0: CA_LEAF_DAYS; never beyond the issuer's end */
+};
+/* Signs a leaf: *out is its DER, `serial` its number as hex. ERR_INVALID, ERR_UNSUPPORTED (the
+ * issuer has ended). */
+MUST int ca_sign(const struct ca *ca, const struct ca_leaf *leaf, struct arena *a,
+		 struct str *out, char serial[static CERT_SERIAL_SIZE], struct err *e);
+/* Signs an issuer of a node: path length 0, name constraints: only `names` (DNS subtrees; none:
+ * ERR_INVALID). Only of authority services. */
+MUST int ca_delegate(const struct ca *ca, struct str node, struct str public,
+		     const struct cert_names *names, int64_t now_ms, struct arena *a,
+		     struct str *out, char serial[static CERT_SERIAL_SIZE], struct err *e);
+/* An authority that was delegated: `chain_pem` is its certificate and what is above it. Then
+ * ca_sign works on the node, within its names. */
+MUST int ca_open_delegated(const struct key *k, struct str chain_pem, struct ca **out,
+			   struct err *e);
+
+struct ca_revoked {
+	struct str serial; /* hex */
+	int64_t at_ms;
+	int reason; /* RFC 5280 5.3.1: 0 unspecified, 1 key compromise, 4 superseded, 5 ceased */
+};
+/* A revocation list (DER), number `number`, valid for `days`. */
+MUST int ca_crl(const struct ca *ca, const struct ca_revoked *revoked, size_t count,
+		int64_t number, int64_t now_ms, int64_t days, struct arena *a, struct str *out,
+		struct err *e);
+
+/* A fresh issuer under the same root (which must be online, or has signed `issuer_pem`). */
+MUST int ca_roll_issuer(const char *dir, struct str secret, int64_t now_ms, struct err *e);
+/* A fresh root beside the old one, link certificates, and a fresh issuer under the new one. */
+MUST int ca_roll_root(const char *dir, struct str secret, int64_t now_ms, struct err *e);
+/*
+ * With an offline root: ca_request writes DIR/issuer.csr for a fresh issuing key
+ * (DIR/issuer.key.next); ca_sign_issuer, run where root_dir is, signs it; ca_install_issuer takes
+ * the certificate after checking it against root.pem.
+ */
+MUST int ca_request_issuer(const char *dir, struct str secret, struct arena *a,
+			   struct str *out_csr, struct err *e);
+MUST int ca_sign_issuer(const char *root_dir, struct str secret, struct str csr, int64_t now_ms,
+			struct arena *a, struct str *out_pem, struct err *e);
+MUST int ca_install_issuer(const char *dir, struct str pem, int64_t now_ms, struct err *e);
