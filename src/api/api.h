@@ -30,6 +30,8 @@ struct api_call;
 struct db_tx;
 struct profile_eval;
 struct http_target;
+struct ca;
+struct key;
 
 enum {
 	API_PARK = 1,
@@ -57,6 +59,13 @@ struct api_options {
 	const char *mode;     /* "local", or "tls": callers show certificates */
 	struct api_seller seller;
 	int64_t liveness_limit_ms; /* 0: 90,000; must be above API_WAIT_MAX_S */
+	/* The cloud's authorities and this master's own key; all NULL in local mode, where what
+	 * needs them is refused (unsupported). */
+	const struct ca *users, *services;
+	const struct key *key;
+	struct str key_name; /* of `key`, as hex */
+	const char *cloud;   /* its name */
+	const char *zone;    /* customers have CUSTOMER.zone; NULL: they have not */
 };
 /* Texts of the options are not copied. ERR_MEMORY. */
 MUST int api_new(const struct api_options *options, struct api **out, struct err *e);
