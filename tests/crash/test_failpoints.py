@@ -101,8 +101,8 @@ def drive(story, node, master):
     if reached(lambda: master.show("goes")["status"] == "destroyed"):
         return True
     # What follows the acknowledgement of the master is still to come.
-    with contextlib.suppress(Late, OSError):
-        node.wait(lambda s: s["settled"], seconds=3)
+    with contextlib.suppress(Late):
+        node.program.wait_end(DEADLINE)
     return died()
 
 
