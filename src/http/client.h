@@ -6,6 +6,11 @@
  * A client belongs to one thread at a time, except http_client_cancel. It follows no redirect,
  * speaks http and https only, and takes a proxy from the environment only for hosts that are
  * not this machine. Foreign library: libcurl.
+ *
+ * https with `ca_file` (an authority of ours): TLS 1.3 only, no proxy, and the server's certificate
+ * must lead to a root in that file and be for the host of the URL. Without `ca_file` https trusts what
+ * the host trusts. `cert_file` and `key_file` are shown to servers under `base` only. The files are
+ * looked at for every connection; when one has changed, kept connections are closed first.
  */
 #include "http/route.h"
 
@@ -17,6 +22,8 @@ struct http_client_options {
 	unsigned connect_timeout_ms; /* 0: 5,000 */
 	unsigned timeout_ms;	     /* 0: 30,000; a whole request, unless the request says */
 	size_t max_response_bytes;   /* 0: 16 MiB; body, unless the request says */
+	const char *ca_file;	     /* trusted roots, PEM; NULL: those of the host */
+	const char *cert_file, *key_file; /* our chain and its key, PEM; NULL: show none */
 };
 
 /* `options` is copied. ERR_INVALID (field "base"), ERR_MEMORY. */
@@ -65,6 +72,9 @@ enum { HTTP_CANCELLED = 1 };
  * Returns HTTP_CANCELLED after http_client_cancel. ERR_UNREACHABLE (no name, no connection, it
  * broke), ERR_TIMEOUT, ERR_TOO_LARGE (body), ERR_INVALID (target), ERR_MEMORY (arena).
  * The server may have acted on the request in each of these cases but the last two.
+ * A server whose certificate is not good is ERR_UNREACHABLE too, with a text that names the fault:
+ * nothing was sent, and what should be there did not answer. ERR_FORBIDDEN: it refused ours in the
+ * handshake; ERR_BROKEN: the files of our identity cannot be used.
  */
 MUST int http_fetch(struct http_client *c, const struct http_request *r, struct arena *a,
 		    struct http_response *out, struct err *e);

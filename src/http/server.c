@@ -60,6 +60,8 @@ static struct http_server *server_new(const struct http_server_options *options,
 	if (!s)
 		return NULL;
 	s->o = *options;
+	if (str_starts(str_from(options->listen), S("unix:")))
+		s->o.tls = NULL;
 	fill_defaults(&s->o);
 	s->fn = fn;
 	s->user = user;

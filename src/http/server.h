@@ -25,8 +25,14 @@
  *
  * Malformed requests never reach the handler: 400, with the error body of http_reply_err where
  * the head was readable. Foreign library: libmicrohttpd.
+ *
+ * With `tls` every connection is TLS 1.3. The client is asked for a certificate and may show none;
+ * the handshake proves that it has the key of what it showed and nothing else: whether the
+ * certificate is good is judged by the handler, which can say in words what is wrong with it. The
+ * handshake and the head of the first request share request_timeout_s. A unix socket stays plain.
  */
 #include "http/route.h"
+#include "trust/tls.h"
 
 struct http_server;
 struct http_call;
@@ -47,6 +53,7 @@ struct http_server_options {
 	unsigned idle_timeout_s;	  /* 0: 60; between two requests of a connection */
 	unsigned request_timeout_s;	  /* 0: 30; for the whole of a request to arrive */
 	unsigned drain_ms;		  /* 0: 5000; see rule 3 */
+	struct tls_server *tls;		  /* must outlive the server; NULL: plain */
 };
 
 /*
@@ -88,6 +95,19 @@ struct str http_call_header(const struct http_call *c, const char *name);
 struct str http_call_query(const struct http_call *c, const char *name);
 /* The other side: "127.0.0.1", "::1", or "unix". */
 struct str http_call_peer(const struct http_call *c);
+/* Did it come over TLS? */
+bool http_call_is_tls(const struct http_call *c);
+/*
+ * The certificates that the client showed, leaf first; *count is 0 if it showed none, or without
+ * TLS. They are read once a connection, and not checked against anything. Within the handler;
+ * what it gives is valid until the call is answered. ERR_INVALID: a certificate that cannot be
+ * read; ERR_MEMORY.
+ */
+MUST int http_call_certificate(struct http_call *c, const struct cert **chain, size_t *count,
+			       struct err *e);
+/* A number of the handler's that stays with the connection, 0 at first: what it found out about the
+ * certificate. Within the handler only. */
+unsigned *http_call_mark(struct http_call *c);
 /* Memory of this call, freed after the answer left. */
 struct arena *http_call_arena(struct http_call *c);
 

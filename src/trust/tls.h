@@ -37,6 +37,9 @@ void tls_server_bind(struct tls_server *t, void *session);
 MUST int tls_peer(void *session, struct arena *a, struct cert **out, size_t *count,
 		  struct err *e);
 
+/* Sends what fits into the socket's buffer, without waiting; for a last word before the end. */
+void tls_say(void *session, struct str bytes);
+
 /*
  * Connects to host:port, shakes hands, sends nothing, and gives the root (PEM) in the server's
  * chain whose DER has this SHA-256, after checking that the chain holds up to it for that host.
