@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #pragma once
 /*
- * Tables person, member and identity_key: who is who, by which keys.
+ * Table identity_key: the keys by which persons, nodes, instances and masters are known.
  *
- * A person's roles are words of access.h ("operator", "publisher"…) with one blank between.
  * A key's name is the SHA-256 of its public half, as hex. Keys are revoked, never deleted: a
  * name that was revoked stays so.
  */
@@ -11,44 +10,6 @@
 #include "store/schema.h"
 
 enum { IDENTITY_KEYS_MAX = 50 }; /* unrevoked ones of one owner */
-
-struct person {
-	int64_t id;
-	struct str name, roles;
-	bool is_active;
-	int64_t created_at_ms;
-};
-
-/* The person of that name. */
-MUST int store_person_find(struct db_tx *tx, struct arena *a, struct str name,
-			   struct person *out, struct err *e);
-/* Inserts; sets p->id. ERR_CONFLICT if the name is taken. */
-MUST int store_person_add(struct db_tx *tx, struct person *p, struct err *e);
-/* Stores roles and is_active. */
-MUST int store_person_save(struct db_tx *tx, const struct person *p, struct err *e);
-/* By name, after `after` ("" from the start). */
-MUST int store_person_list(struct db_tx *tx, struct arena *a, struct str after, int64_t limit,
-			   struct person **out, size_t *count, struct err *e);
-
-struct member {
-	int64_t customer_id, person_id;
-	struct str customer, person; /* names, joined */
-	struct str role;	     /* "owner" or "member" */
-};
-/* The membership of a person in a customer. */
-MUST int store_member_find(struct db_tx *tx, struct arena *a, int64_t customer_id,
-			   int64_t person_id, struct member *out, struct err *e);
-/* Makes it, or gives it another role. */
-MUST int store_member_set(struct db_tx *tx, int64_t customer_id, int64_t person_id,
-			  struct str role, struct err *e);
-/* Ends it: 1, or 0 if there was none. */
-MUST int store_member_remove(struct db_tx *tx, int64_t customer_id, int64_t person_id,
-			     struct err *e);
-/* All of a person, by customer; all of a customer, by person. */
-MUST int store_member_of_person(struct db_tx *tx, struct arena *a, int64_t person_id,
-				struct member **out, size_t *count, struct err *e);
-MUST int store_member_of_customer(struct db_tx *tx, struct arena *a, int64_t customer_id,
-				  struct member **out, size_t *count, struct err *e);
 
 struct identity_key {
 	int64_t id;
