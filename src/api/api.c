@@ -3,12 +3,14 @@
  * From a request to a row of the table, and from a failure to an answer.
  *
  * A failure that HTTP has its own status for (405, 406, 415) travels as ERR_USAGE with that
- * status in err.os; with 405 err.field holds the methods that are allowed.
+ * status in err.os; with 405 err.field holds the methods that are allowed. ERR_FORBIDDEN with
+ * 401 there means that a certificate would help (api/access.h).
  */
 #include "api/api.h"
 
 #include <stdatomic.h>
 
+#include "api/access.h"
 #include "api/bill.h"
 #include "api/call.h"
 #include "api/params.h"
@@ -211,7 +213,9 @@ MUST int api_open(struct api *api, const struct api_request *req, struct arena *
 	c->api = api;
 	c->a = a;
 	c->opened_at_ms = clock_now_ms(api->options.clock);
-	if (find_row(c, req, e) < 0 || read_query(c, e) < 0 || read_body(c, req, e) < 0)
+	c->caller = req->caller;
+	if (find_row(c, req, e) < 0 || access_door(c, e) < 0 || read_query(c, e) < 0 ||
+	    read_body(c, req, e) < 0)
 		return -1;
 	if (c->op->prepare && c->op->prepare(c, e) < 0)
 		return -1;
@@ -229,6 +233,8 @@ MUST int api_run(struct api_call *c, struct db_tx *tx, bool may_wait, struct api
 {
 	call_begin(c, c->api, tx, c->a, out);
 	c->may_wait = may_wait;
+	if (access_load(c, e) < 0)
+		return -1;
 	int rc = c->op->run(c, e);
 	if (rc < 0)
 		return -1;
@@ -259,8 +265,10 @@ static int v0_status(const struct err *why, const char **phrase)
 	case ERR_NOT_FOUND:
 		*phrase = why->os == 404 ? "Not Found" : "Forbidden";
 		return why->os == 404 ? 404 : 403;
-	case ERR_CONFLICT:
 	case ERR_FORBIDDEN:
+		*phrase = why->os == 401 ? "Unauthorized" : "Forbidden";
+		return why->os == 401 ? 401 : 403;
+	case ERR_CONFLICT:
 	case ERR_NO_ROOM:
 		*phrase = "Forbidden";
 		return 403;
@@ -301,6 +309,13 @@ static void add_v1(struct buf *b, const struct err *why)
 	buf_add(b, S("}}"));
 }
 
+/* A refusal that a certificate would turn is 401; the rest is in the table of kinds. */
+static int v1_status(const struct err *why)
+{
+	bool is_own = why->kind == ERR_USAGE || (why->kind == ERR_FORBIDDEN && why->os == 401);
+	return is_own ? why->os : err_kind_info(why->kind)->http_status;
+}
+
 void api_refuse(const struct api_request *req, const struct err *why, struct arena *a,
 		struct api_response *out)
 {
@@ -311,12 +326,14 @@ void api_refuse(const struct api_request *req, const struct err *why, struct are
 		out->status = v0_status(why, &phrase);
 		add_v0(&b, why, out->status, phrase);
 	} else {
-		out->status = why->kind == ERR_USAGE ? why->os
-						     : err_kind_info(why->kind)->http_status;
+		out->status = v1_status(why);
 		add_v1(&b, why);
 	}
 	if (out->status == 405)
 		out->allow = arena_dup(a, str_from(why->field));
+	if (out->status == 401) /* RFC 9110, 11.6.1: it has to name a way in */
+		out->headers[out->header_count++] =
+			(struct api_header){"WWW-Authenticate", S("Certificate realm=\"hoc\"")};
 	out->body = arena_dup(a, buf_str(&b));
 	/* The arena may be what is full: a constant then says so. */
 	if (!out->body.n)

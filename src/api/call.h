@@ -47,7 +47,9 @@ struct api_call {
 	void *in, *query; /* structs of op->in, op->query */
 	void *prepared;
 	int64_t opened_at_ms;
+	struct api_caller caller;
 	/* of one run */
+	struct access *access; /* who calls, api/access.h; NULL: work without a request */
 	struct db_tx *tx;
 	int64_t now_ms;
 	bool may_wait;

@@ -132,7 +132,9 @@ static const struct db_sql sql_shared_add = {
 	"UPDATE instance SET shared_count = shared_count + $1 WHERE id = $2", "delta id"};
 static const struct db_sql sql_free = {
 	"instance_free",
-	"UPDATE instance SET is_live = 0, host_id = NULL, node_id = NULL, partition_id = NULL,"
+	"UPDATE instance SET is_live = 0, host_id = NULL, last_node_id = node_id, node_id = "
+	"NULL,"
+	" partition_id = NULL,"
 	" want = 'destroyed', asked = 'destroyed', reported = 'destroyed', reported_at = $1,"
 	" freed_at = $1, connection = '{}', refusals = '', kept = 0, broken = 0, unknown = 0,"
 	" version = version + 1 WHERE id = $2 RETURNING version",

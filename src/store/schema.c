@@ -113,6 +113,9 @@
 "CREATE INDEX usage_arrival ON usage_event (customer_id, id);" \
 "CREATE INDEX usage_instance ON usage_event (instance_id, to_at, id);"
 
+/* last_node_id: where it was when its partition was freed; its node may still report usage. */
+#define LAST_NODE(I) "ALTER TABLE instance ADD COLUMN last_node_id " I ";"
+
 /* A row of the table below: one text, spelled for both engines. */
 #define MIGRATION(number, name, TEXT) \
 	{number, name, \
@@ -126,6 +129,7 @@ static const struct db_migration migrations[] = {
 	MIGRATION(4, "audit", AUDIT_TABLES),
 	MIGRATION(5, "certificates by ACME", ACME_TABLES),
 	MIGRATION(6, "passkeys", PASSKEY_TABLES),
+	{7, "where instances ended", LAST_NODE("INTEGER"), LAST_NODE("BIGINT")},
 };
 /* clang-format on */
 
