@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #include "api/access.h"
+#include "api/audit.h"
 #include "api/bill.h"
 #include "api/call.h"
 #include "api/params.h"
@@ -387,7 +388,7 @@ MUST int api_assess(struct api *api, struct db_tx *tx, int64_t limit, struct are
 		if (bill_assess(&c, due[i].name, e) < 0)
 			return -1;
 	int placed = try_waiting(&c, limit, e);
-	if (placed < 0 || call_end(&c, e) < 0)
+	if (placed < 0 || call_end(&c, e) < 0 || audit_sign(&c, e) < 0)
 		return -1;
 	return changed + placed;
 }

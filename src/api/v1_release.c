@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Publishing and reading releases. */
+#include "api/audit.h"
 #include "api/handlers.h"
 #include "api/order.h"
 #include "api/views.h"
@@ -85,6 +86,15 @@ MUST int v1_release_prepare(struct api_call *c, struct err *e)
 	return arena_check(c->a, e);
 }
 
+/* Nobody can be given another bundle under this name unseen. */
+MUST static int tell(struct api_call *c, const struct ready *r, struct err *e)
+{
+	struct json *body = json_object_new(c->a);
+	json_set_str(c->a, body, S("uri"), r->uri);
+	json_set_str(c->a, body, S("hash"), str_from(r->bundle.hash));
+	return log_append(c, "release", r->uri, body, e);
+}
+
 MUST int v1_release_post(struct api_call *c, struct err *e)
 {
 	const struct ready *r = c->prepared;
@@ -104,7 +114,8 @@ MUST int v1_release_post(struct api_call *c, struct err *e)
 			.published_at_ms = c->now_ms,
 		};
 		call_event_str(c, EVENT_RELEASE_PUBLISHED, r->uri, "name", row.name);
-		if (store_release_add(c->tx, &row, r->bundle.canonical, e) < 0)
+		if (store_release_add(c->tx, &row, r->bundle.canonical, e) < 0 ||
+		    tell(c, r, e) < 0)
 			return -1;
 	}
 	return call_answer(c, rc == 0 ? 201 : 200, &v1_release_out, &v, e);
