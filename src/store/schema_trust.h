@@ -27,12 +27,15 @@
 "  reason " I " NOT NULL DEFAULT 0)" T ";" \
 "CREATE INDEX certificate_owner ON certificate (kind, owner, id);" \
 "CREATE INDEX certificate_key ON certificate (key_name, id);" \
-"CREATE INDEX certificate_revoked ON certificate (authority, to_at) WHERE revoked_at IS NOT NULL;" \
+"CREATE INDEX certificate_revoked ON certificate (authority, to_at, revoked_at)" \
+"  WHERE revoked_at IS NOT NULL;" \
 "CREATE TABLE enrol_token (id " ID ", hash TEXT NOT NULL UNIQUE," \
 "  kind TEXT NOT NULL CHECK (kind IN ('person', 'node')), name TEXT NOT NULL," \
 "  roles TEXT NOT NULL DEFAULT '', customer_id " I " REFERENCES customer (id)," \
-"  customer_role TEXT NOT NULL DEFAULT '', made_by TEXT NOT NULL, created_at " I " NOT NULL," \
-"  expires_at " I " NOT NULL, bound_key TEXT NOT NULL DEFAULT '', used_at " I ")" T ";" \
+"  customer_role TEXT NOT NULL DEFAULT '', is_new " I " NOT NULL, made_by TEXT NOT NULL," \
+"  created_at " I " NOT NULL, expires_at " I " NOT NULL, bound_key TEXT NOT NULL DEFAULT ''," \
+"  used_at " I ")" T ";" \
+"CREATE INDEX enrol_token_expires ON enrol_token (expires_at);" \
 "CREATE TABLE node_guard (node_id " I " PRIMARY KEY REFERENCES node (id)," \
 "  newest " I " NOT NULL, seen TEXT NOT NULL)" T ";" \
 "CREATE TABLE delegation (node_id " I " PRIMARY KEY REFERENCES node (id)," \
