@@ -24,6 +24,16 @@ const char *event_kind_word(enum event_kind k)
 		[EVENT_CUSTOMER_CHANGED] = "customer.changed",
 		[EVENT_PRICES_CHANGED] = "prices.changed",
 		[EVENT_INVOICE_ISSUED] = "invoice.issued",
+		[EVENT_CERTIFICATE_ISSUED] = "certificate.issued",
+		[EVENT_CERTIFICATE_REVOKED] = "certificate.revoked",
+		[EVENT_KEY_ADDED] = "key.added",
+		[EVENT_KEY_SEALED] = "key.sealed",
+		[EVENT_KEY_REVOKED] = "key.revoked",
+		[EVENT_TOKEN_MADE] = "token.made",
+		[EVENT_TOKEN_USED] = "token.used",
+		[EVENT_DOMAIN_ADDED] = "domain.added",
+		[EVENT_DOMAIN_REMOVED] = "domain.removed",
+		[EVENT_DELEGATION_CHANGED] = "delegation.changed",
 	};
 	ASSERT((unsigned)k < EVENT_KINDS);
 	return words[k];
