@@ -171,6 +171,10 @@ struct instance {
 	int64_t shared_count;	       /* shared instances that it hosts */
 	bool is_live;		  /* false once its partition was freed after destruction */
 	enum supply_report build; /* of its release on its node, joined when loaded */
+	struct str person;	  /* who asked; "": an instance, or nobody known */
+	struct str readers_json;  /* ["name", …]: who else may read its secrets */
+	int64_t rotation;	  /* grows when its secrets are to be made anew */
+	bool takes_clear;	  /* its customer's, joined when loaded */
 };
 
 struct promise {
@@ -193,4 +197,5 @@ struct customer {
 	int64_t id;
 	struct str name, address, country, vat_number;
 	int64_t created_at_ms;
+	bool takes_clear; /* secrets may stand in clear in the master; else sealed only */
 };

@@ -3,7 +3,7 @@
 
 #include "store/rows.h"
 
-#define COLUMNS "id, name, address, country, vat_number, created_at"
+#define COLUMNS "id, name, address, country, vat_number, created_at, secrets"
 
 static const struct db_sql sql_find = {
 	"customer_find", "SELECT " COLUMNS " FROM customer WHERE name = $1", "name"};
@@ -13,8 +13,9 @@ static const struct db_sql sql_add = {"customer_add",
 				      "name now"};
 static const struct db_sql sql_save = {
 	"customer_save",
-	"UPDATE customer SET address = $1, country = $2, vat_number = $3 WHERE id = $4",
-	"address country vat_number id"};
+	"UPDATE customer SET address = $1, country = $2, vat_number = $3, secrets = $4"
+	" WHERE id = $5",
+	"address country vat_number secrets id"};
 static const struct db_sql sql_list = {
 	"customer_list", "SELECT " COLUMNS " FROM customer ORDER BY name LIMIT $1", "limit"};
 
@@ -27,6 +28,7 @@ static void row(struct db_stmt *q, struct arena *a, struct customer *out)
 		.country = db_at_str(q, 3, a),
 		.vat_number = db_at_str(q, 4, a),
 		.created_at_ms = db_at_i64(q, 5),
+		.takes_clear = str_is(db_at_str(q, 6, a), "clear"),
 	};
 }
 
@@ -50,7 +52,7 @@ MUST int store_customer_get(struct db_tx *tx, struct arena *a, struct str name, 
 	if (db_exec(q, e) < 0)
 		return -1;
 	rc = store_customer_find(tx, a, name, out, e);
-	return rc == 0 ? err_fail(e, ERR_INTERNAL, "customer vanished") : rc < 0 ? -1 : 0;
+	return rc == 0 ? err_fail(e, ERR_INTERNAL, "customer vanished") : rc < 0 ? -1 : 1;
 }
 
 MUST int store_customer_save(struct db_tx *tx, const struct customer *c, struct err *e)
@@ -59,6 +61,7 @@ MUST int store_customer_save(struct db_tx *tx, const struct customer *c, struct 
 	db_bind_str(q, "address", c->address);
 	db_bind_str(q, "country", c->country);
 	db_bind_str(q, "vat_number", c->vat_number);
+	db_bind_cstr(q, "secrets", c->takes_clear ? "clear" : "sealed");
 	db_bind_i64(q, "id", c->id);
 	return rows_done(db_exec(q, e));
 }

@@ -13,7 +13,8 @@
 	" i.stamp, i.version, i.created_at, i.kept, i.broken, i.unknown, i.shared_count," \
 	" i.is_live, t.title, q.guid, c.name, r.uri, r.name, h.guid, n.name, p.name, " \
 	"p.addresses," \
-	" s.reported FROM instance i JOIN customer c ON c.id = i.customer_id" \
+	" s.reported, i.person, i.readers, i.rotation, c.secrets FROM instance i JOIN " \
+	"customer c ON c.id = i.customer_id" \
 	" JOIN release r ON r.id = i.release_id LEFT JOIN instance t ON t.id = i.tree_id" \
 	" LEFT JOIN instance q ON q.id = i.requester_id LEFT JOIN instance h ON h.id = " \
 	"i.host_id" \
@@ -91,6 +92,15 @@ static const struct db_sql sql_lists[INSTANCES_BY] = {
 					  " ORDER BY i.id LIMIT $2",
 				   "after limit"},
 };
+static const struct db_sql sql_read_by = {
+	"instances_read_by",
+	SELECT "WHERE i.is_live = 1 AND i.id > $1 AND (i.person = $2 OR i.readers LIKE $3)"
+	       " ORDER BY i.id LIMIT $4",
+	"after person pattern limit"};
+static const struct db_sql sql_asked_from = {
+	"instances_asked_from",
+	SELECT "WHERE i.is_live = 1 AND i.id > $1 AND q.node_id = $2 ORDER BY i.id LIMIT $3",
+	"after node limit"};
 static const struct db_sql sql_hosts = {
 	"instance_hosts",
 	SELECT
@@ -110,23 +120,23 @@ static const struct db_sql sql_add = {
 	" asked, want, reported, reported_at, report_of, message, is_shared, host_id, node_id,"
 	" partition_id, parameters, filter, connection, refusals, stamp, version, created_at, "
 	"kept,"
-	" broken, unknown, shared_count, is_live) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9,"
-	" 'none', 0, 0, '', $10, $11, $12, $13, $14, $15, '{}', $16, $17, 1, $18, 0, 0, 0, 0, "
-	"1)"
-	" RETURNING id",
+	" broken, unknown, shared_count, is_live, person) VALUES ($1, $2, $3, $4, $5, $6, $7,"
+	" $8, $9, 'none', 0, 0, '', $10, $11, $12, $13, $14, $15, '{}', $16, $17, 1, $18, 0, 0,"
+	" 0, 0, 1, $19) RETURNING id",
 	"guid title tree requester customer release type asked want is_shared host node "
 	"partition"
-	" parameters filter refusals stamp created_at"};
+	" parameters filter refusals stamp created_at person"};
 static const struct db_sql sql_save = {
 	"instance_save",
 	"UPDATE instance SET title = $1, release_id = $2, type = $3, asked = $4, want = $5,"
 	" reported = $6, reported_at = $7, report_of = $8, message = $9, host_id = $10,"
 	" node_id = $11, partition_id = $12, parameters = $13, filter = $14, connection = $15,"
 	" refusals = $16, stamp = $17, version = version + 1, kept = $18, broken = $19,"
-	" unknown = $20 WHERE id = $21 RETURNING version",
+	" unknown = $20, readers = $21, rotation = $22 WHERE id = $23 RETURNING version",
 	"title release type asked want reported reported_at report_of message host node "
 	"partition"
-	" parameters filter connection refusals stamp kept broken unknown id"};
+	" parameters filter connection refusals stamp kept broken unknown readers rotation"
+	" id"};
 static const struct db_sql sql_shared_add = {
 	"instance_shared_add",
 	"UPDATE instance SET shared_count = shared_count + $1 WHERE id = $2", "delta id"};
@@ -205,6 +215,7 @@ static void joined_columns(struct db_stmt *q, struct arena *a, struct instance *
 	out->partition = joined(q, 37, a);
 	out->addresses_json = db_at_is_null(q, 38) ? S("[]") : db_at_str(q, 38, a);
 	out->build = build_of(joined(q, 39, a));
+	out->takes_clear = str_is(db_at_str(q, 43, a), "clear");
 }
 
 static void row(struct db_stmt *q, struct arena *a, struct instance *out)
@@ -240,6 +251,9 @@ static void row(struct db_stmt *q, struct arena *a, struct instance *out)
 		.unknown = db_at_i64(q, 27),
 		.shared_count = db_at_i64(q, 28),
 		.is_live = db_at_i64(q, 29) != 0,
+		.person = db_at_str(q, 40, a),
+		.readers_json = db_at_str(q, 41, a),
+		.rotation = db_at_i64(q, 42),
 	};
 	joined_columns(q, a, out);
 }
@@ -313,6 +327,29 @@ MUST int store_instance_list(struct db_tx *tx, struct arena *a, enum instance_by
 	return ROWS_READ(q, a, struct instance, row, out, count, e);
 }
 
+MUST int store_instance_read_by(struct db_tx *tx, struct arena *a, struct str person,
+				int64_t after, int64_t limit, struct instance **out,
+				size_t *count, struct err *e)
+{
+	struct db_stmt *q = db_prepare(tx, &sql_read_by);
+	db_bind_i64(q, "after", after);
+	db_bind_str(q, "person", person);
+	db_bind_str(q, "pattern", arena_fmt(a, "%%\"%" STR_F "\"%%", STR_A(person)));
+	db_bind_i64(q, "limit", MIN_OF(limit, (int64_t)STORE_LIST_MAX));
+	return ROWS_READ(q, a, struct instance, row, out, count, e);
+}
+
+MUST int store_instance_asked_from(struct db_tx *tx, struct arena *a, int64_t node_id,
+				   int64_t after, int64_t limit, struct instance **out,
+				   size_t *count, struct err *e)
+{
+	struct db_stmt *q = db_prepare(tx, &sql_asked_from);
+	db_bind_i64(q, "after", after);
+	db_bind_i64(q, "node", node_id);
+	db_bind_i64(q, "limit", MIN_OF(limit, (int64_t)STORE_LIST_MAX));
+	return ROWS_READ(q, a, struct instance, row, out, count, e);
+}
+
 MUST int store_instance_hosts(struct db_tx *tx, struct arena *a, int64_t release_id,
 			      struct str type, int64_t customer_id, int64_t limit,
 			      struct instance **out, size_t *count, struct err *e)
@@ -367,6 +404,7 @@ MUST int store_instance_add(struct db_tx *tx, struct instance *i, struct err *e)
 	db_bind_str(q, "refusals", i->refusals);
 	db_bind_i64(q, "stamp", i->timestamp);
 	db_bind_i64(q, "created_at", i->created_at_ms);
+	db_bind_str(q, "person", i->person.p ? i->person : S(""));
 	int rc = db_step(q, e);
 	if (rc <= 0)
 		return -1;
@@ -410,6 +448,8 @@ MUST int store_instance_save(struct db_tx *tx, struct instance *i, struct err *e
 	db_bind_i64(q, "kept", i->kept);
 	db_bind_i64(q, "broken", i->broken);
 	db_bind_i64(q, "unknown", i->unknown);
+	db_bind_str(q, "readers", i->readers_json.n ? i->readers_json : S("[]"));
+	db_bind_i64(q, "rotation", i->rotation);
 	db_bind_i64(q, "id", i->id);
 	return version_of(q, i, e);
 }

@@ -46,6 +46,17 @@ MUST int store_instance_list(struct db_tx *tx, struct arena *a, enum instance_by
 			     int64_t key, int64_t after, int64_t limit, struct instance **out,
 			     size_t *count, struct err *e);
 /*
+ * Live ones whose secrets a person may read: who asked for it, or one of its readers. By id after
+ * `after`. A name that LIKE takes for a pattern may give some more.
+ */
+MUST int store_instance_read_by(struct db_tx *tx, struct arena *a, struct str person,
+				int64_t after, int64_t limit, struct instance **out,
+				size_t *count, struct err *e);
+/* Live ones that were requested by an instance on the node. By id after `after`. */
+MUST int store_instance_asked_from(struct db_tx *tx, struct arena *a, int64_t node_id,
+				   int64_t after, int64_t limit, struct instance **out,
+				   size_t *count, struct err *e);
+/*
  * The best hosts for a shared instance: of that release, type and customer, placed, not being
  * destroyed; the one with fewest shared instances first.
  */
