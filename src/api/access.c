@@ -311,3 +311,46 @@ MUST int access_instance_find(struct api_call *c, struct str guid, struct instan
 	int rc = store_instance_by_guid(c->tx, c->a, guid, out, e);
 	return rc > 0 ? access_sees(c, out, e) : rc;
 }
+
+bool access_reads(const struct api_call *c, const struct instance *i)
+{
+	const struct access *x = c->access;
+	if (!x || x->node.n || (x->roles & 1u << ROLE_OPERATOR))
+		return true;
+	for (size_t k = 0; k < x->member_count; k++)
+		if (x->members[k].customer_id == i->customer_id)
+			return true;
+	return false;
+}
+
+MUST int access_titled(struct api_call *c, struct str title, struct str customer,
+		       struct instance **out, size_t *count, struct err *e)
+{
+	const int64_t *ids;
+	struct customer owner = {.id = 0};
+	size_t n = 0, owned;
+	bool is_all = access_customers(c, &ids, &owned);
+	*count = 0;
+	int rc = customer.n ? access_customer_find(c, customer, &owner, e) : 0;
+	if (rc < 0 || (customer.n && rc == 0))
+		return rc;
+	if (is_all || owner.id)
+		return store_instance_titled(c->tx, c->a, title, owner.id, 0, 2, out, count, e);
+	struct instance *best = ARENA_ARRAY(c->a, struct instance, 2);
+	for (size_t i = 0; best && i < owned; i++) {
+		struct instance *one = NULL;
+		size_t found = 0;
+		if (store_instance_titled(c->tx, c->a, title, ids[i], 0, 1, &one, &found, e) <
+		    0)
+			return -1;
+		if (found && (!n || (one->is_live && !best[0].is_live))) {
+			best[0] = *one;
+			n = 1;
+		} else if (found && one->is_live && n < 2) {
+			best[n++] = *one;
+		}
+	}
+	*out = best;
+	*count = n;
+	return arena_check(c->a, e);
+}

@@ -97,6 +97,14 @@ MUST int access_customer_find(struct api_call *c, struct str name, struct custom
 MUST int access_sees(struct api_call *c, const struct instance *i, struct err *e);
 /* May the caller change it, or speak for it? As access_sees, but a node only those on it. */
 MUST int access_changes(struct api_call *c, const struct instance *i, struct err *e);
+/* Does he read what its parameters and connection say? An auditor sees that they are there. */
+bool access_reads(const struct api_call *c, const struct instance *i);
 /* An instance by guid that the caller sees: 1 or 0. */
 MUST int access_instance_find(struct api_call *c, struct str guid, struct instance *out,
 			      struct err *e);
+/*
+ * Roots with that title that the caller owns, live ones first, at most two: of `customer`, or of
+ * all of his ("").
+ */
+MUST int access_titled(struct api_call *c, struct str title, struct str customer,
+		       struct instance **out, size_t *count, struct err *e);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "api/order.h"
 
+#include "api/access.h"
 #include "api/life.h"
 #include "api/params.h"
 #include "api/place.h"
@@ -66,19 +67,13 @@ MUST int order_lookup(struct api_call *c, struct str name, struct str customer,
 		      struct instance *out, struct err *e)
 {
 	struct instance *list = NULL;
-	struct customer owner = {.id = 0};
 	size_t n = 0;
 	int rc = 0;
 	if (str_starts(name, S("inst-")))
-		rc = store_instance_by_guid(c->tx, c->a, name, out, e);
+		rc = access_instance_find(c, name, out, e);
 	if (rc != 0)
 		return rc < 0 ? -1 : 0;
-	if (customer.n)
-		rc = store_customer_find(c->tx, c->a, customer, &owner, e);
-	if (rc < 0)
-		return -1;
-	if ((!customer.n || rc > 0) &&
-	    store_instance_titled(c->tx, c->a, name, owner.id, 0, 2, &list, &n, e) < 0)
+	if (access_titled(c, name, customer, &list, &n, e) < 0)
 		return -1;
 	if (!n)
 		return err_fail(e, ERR_NOT_FOUND, "no instance %" STR_F,
@@ -106,7 +101,23 @@ MUST int order_check(const struct order *o, struct arena *a, struct err *e)
 	return 0;
 }
 
-MUST static int check_where(struct api_call *c, const struct order *o, struct err *e)
+/*
+ * A host of somebody else is no host. What a node requests is its tenant's, not the node's: the
+ * host has to be of the same customer, though others may have theirs on that node too.
+ */
+MUST static int find_named_host(struct api_call *c, struct str guid, int64_t customer_id,
+				struct err *e)
+{
+	struct instance host;
+	int rc = store_instance_by_guid(c->tx, c->a, guid, &host, e);
+	if (rc > 0 && !access_is_all(c) && host.customer_id != customer_id &&
+	    !access_owns(c, host.customer_id))
+		return 0;
+	return rc;
+}
+
+MUST static int check_where(struct api_call *c, const struct order *o, int64_t customer_id,
+			    struct err *e)
 {
 	struct alloc_where w;
 	struct node n;
@@ -122,8 +133,7 @@ MUST static int check_where(struct api_call *c, const struct order *o, struct er
 						  STR_A(w.node));
 	}
 	if (w.instance.n) {
-		struct instance host;
-		int rc = store_instance_by_guid(c->tx, c->a, w.instance, &host, e);
+		int rc = find_named_host(c, w.instance, customer_id, e);
 		if (rc <= 0)
 			return rc < 0 ? -1
 				      : err_field(e, "where.instance",
@@ -405,6 +415,8 @@ MUST static int find_requester(struct api_call *c, const struct order *o, struct
 			       struct err *e)
 {
 	int rc = store_instance_by_guid(c->tx, c->a, o->requester, out, e);
+	if (rc > 0)
+		rc = access_changes(c, out, e);
 	if (rc < 0)
 		return -1;
 	if (rc == 0)
@@ -418,6 +430,23 @@ MUST static int find_requester(struct api_call *c, const struct order *o, struct
 		return err_field(e, "customer", "is not the requester's, %" STR_F,
 				 STR_A(out->customer));
 	return tree_check_member(out->tree, o->title, e);
+}
+
+/* Whose the instance is. Who sees everything may name a customer who is not there yet. */
+MUST static int find_customer(struct api_call *c, const struct order *o,
+			      const struct instance *requester, struct customer *out,
+			      struct err *e)
+{
+	struct str name;
+	if (requester)
+		return store_customer_get(c->tx, c->a, requester->customer, c->now_ms, out, e);
+	if (access_node(c).n)
+		return err_field(e, "requester", "is required: a node asks for its instances");
+	if (!access_is_all(c))
+		return access_customer(c, o->customer, out, e);
+	if (access_customer_name(c, o->customer, &name, e) < 0)
+		return -1;
+	return store_customer_get(c->tx, c->a, name, c->now_ms, out, e);
 }
 
 /* The instance that has the request's key: 1 or 0. */
@@ -439,8 +468,8 @@ static struct str canonical(struct api_call *c, const struct json *j)
 	return arena_dup(c->a, buf_str(&b));
 }
 
-MUST static int read_request(struct api_call *c, const struct order *o, struct release *release,
-			     struct request *r, struct err *e)
+MUST static int read_request(struct api_call *c, const struct order *o, int64_t customer_id,
+			     struct release *release, struct request *r, struct err *e)
 {
 	int rc = o->may_be_opaque
 			 ? order_release_or_opaque(c, o->release, "release", release, e)
@@ -466,7 +495,7 @@ MUST static int read_request(struct api_call *c, const struct order *o, struct r
 	const struct json *parameters = o->parameters ? o->parameters : json_object_new(c->a);
 	if (params_check(c, release, r->type, o->is_shared, parameters, e) < 0)
 		return -1;
-	return check_where(c, o, e);
+	return check_where(c, o, customer_id, e);
 }
 
 MUST static int reload(struct api_call *c, int64_t id, struct instance *out, struct err *e)
@@ -499,17 +528,14 @@ MUST int order_request(struct api_call *c, const struct order *o, struct instanc
 	struct request r;
 	if (requester && find_requester(c, o, requester, e) < 0)
 		return -1;
-	struct str name = requester	  ? requester->customer
-			  : o->customer.n ? o->customer
-					  : S(ORDER_CUSTOMER);
-	if (store_customer_get(c->tx, c->a, name, c->now_ms, &customer, e) < 0)
+	if (find_customer(c, o, requester, &customer, e) < 0)
 		return -1;
 	int found = find_by_key(c, o, requester, &customer, &i, e);
 	if (found < 0)
 		return -1;
 	if (o->has_state && o->state == INSTANCE_DESTROYED)
 		return destroy_by_key(c, &i, found > 0, o, &customer, requester, out, e);
-	if (read_request(c, o, &release, &r, e) < 0)
+	if (read_request(c, o, customer.id, &release, &r, e) < 0)
 		return -1;
 	if (!found) /* what a new one is, is known without asking */
 		return create(c, &r, &release, &customer, requester, out, e);

@@ -2,6 +2,7 @@
 /* slapos.*.v0.* about instances. */
 #include "api/v0.h"
 
+#include "api/access.h"
 #include "api/pages.h"
 #include "api/views.h"
 #include "store/instance.h"
@@ -214,20 +215,30 @@ MUST int v0_answer_ok(struct api_call *c, const char *title, struct err *e)
 	return call_answer(c, 200, &v0_ok_out, &v, e);
 }
 
-MUST int v0_instance(struct api_call *c, struct str guid, struct instance *out, struct err *e)
+/* `may` decides what of the caller's it has to be: 1 or 0. */
+MUST static int load(struct api_call *c, struct str guid,
+		     int (*may)(struct api_call *, const struct instance *, struct err *),
+		     struct instance *out, struct err *e)
 {
 	int rc = store_instance_by_guid(c->tx, c->a, guid, out, e);
+	if (rc > 0)
+		rc = may(c, out, e);
 	if (rc == 0)
 		return err_fail(e, ERR_NOT_FOUND, "No instance found with reference: %" STR_F,
 				STR_A(str_sub(guid, 0, 200)));
 	return rc < 0 ? -1 : 0;
 }
 
+MUST int v0_instance(struct api_call *c, struct str guid, struct instance *out, struct err *e)
+{
+	return load(c, guid, access_sees, out, e);
+}
+
 MUST int v0_instance_of_node(struct api_call *c, struct str guid, struct instance *out,
 			     struct err *e)
 {
 	struct node n;
-	if (v0_instance(c, guid, out, e) < 0)
+	if (load(c, guid, access_changes, out, e) < 0)
 		return -1;
 	if (!out->node_id)
 		return 0;
@@ -299,6 +310,8 @@ MUST int v0_get_partition(struct api_call *c, struct err *e)
 	int rc = store_node_find(c->tx, c->a, in->computer_guid, &n, e);
 	if (rc > 0)
 		rc = store_instance_on(c->tx, c->a, n.id, in->compute_partition_id, &i, e);
+	if (rc > 0)
+		rc = access_changes(c, &i, e);
 	if (rc == 0)
 		return err_fail(e, ERR_NOT_FOUND, "No instance on partition %" STR_F " found.",
 				STR_A(str_sub(in->compute_partition_id, 0, 200)));
@@ -310,7 +323,7 @@ MUST int v0_get_tree(struct api_call *c, struct err *e)
 	const struct title_in *in = c->in;
 	struct instance *list = NULL;
 	size_t n = 0;
-	if (store_instance_titled(c->tx, c->a, in->title, 0, 0, 1, &list, &n, e) < 0)
+	if (access_titled(c, in->title, S(""), &list, &n, e) < 0)
 		return -1;
 	if (!n || !list[0].is_live)
 		return err_fail(e, ERR_NOT_FOUND, "No instance tree %" STR_F " found.",
@@ -331,9 +344,19 @@ static int add_title(struct api_call *c, struct instance *i, void *user, struct 
 MUST int v0_tree_list(struct api_call *c, struct err *e)
 {
 	struct titles v = {.n = 0};
+	const int64_t *ids;
+	size_t owned;
+	enum instance_by by = INSTANCES_OF_CUSTOMER;
+	if (access_customers(c, &ids, &owned)) {
+		static const int64_t everybody = 0;
+		by = INSTANCES_ALL;
+		ids = &everybody;
+		owned = 1;
+	}
 	v.result_list = ARENA_ARRAY(c->a, struct title_in, V0_LIST_MAX);
-	if (v.result_list && pages_each(c, INSTANCES_ALL, 0, 0, add_title, &v, e) < 0)
-		return -1;
+	for (size_t i = 0; v.result_list && i < owned && v.n < V0_LIST_MAX; i++)
+		if (pages_each(c, by, ids[i], 0, add_title, &v, e) < 0)
+			return -1;
 	return call_answer(c, 200, &v0_tree_list_out, &v, e);
 }
 
@@ -368,7 +391,7 @@ MUST int v0_bang(struct api_call *c, struct err *e)
 {
 	const struct message_in *in = c->in;
 	struct instance i;
-	if (v0_instance(c, in->instance_guid, &i, e) < 0 ||
+	if (load(c, in->instance_guid, access_changes, &i, e) < 0 ||
 	    life_bang(c, &i, in->message, e) < 0)
 		return -1;
 	return v0_answer_ok(c, "Bang handled", e);
@@ -401,7 +424,7 @@ MUST int v0_hosted_list(struct api_call *c, struct err *e)
 	struct instance host, *list = NULL;
 	size_t n = 0;
 	struct hosted_list v = {.n = 0};
-	if (v0_instance(c, in->instance_guid, &host, e) < 0 ||
+	if (load(c, in->instance_guid, access_changes, &host, e) < 0 ||
 	    store_instance_list(c->tx, c->a, INSTANCES_HOSTED, host.id, 0, V0_LIST_MAX, &list,
 				&n, e) < 0)
 		return -1;

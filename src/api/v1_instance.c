@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Orders and what became of them. */
+#include "api/access.h"
 #include "api/handlers.h"
 #include "api/life.h"
 #include "api/order.h"
@@ -30,7 +31,7 @@ static const struct json_field instance_in_fields[] = {
 	JSON_BOOL(struct instance_in, shared, "shared", 0, "To be hosted by an instance that is there."),
 	JSON_ENUM(struct instance_in, state, "state", want_words, 0, "What is wanted; left out: as it is, started at first.", .initial = STATE_ABSENT),
 	JSON_STR(struct instance_in, requester, "requester", 1, MODEL_NAME_MAX, 0, "Guid of the instance that asks.", .initial_text = ""),
-	JSON_STR(struct instance_in, customer, "customer", 1, MODEL_NAME_MAX, 0, "Whose it is; local if left out.", .initial_text = ""),
+	JSON_STR(struct instance_in, customer, "customer", 1, MODEL_NAME_MAX, 0, "Whose it is; left out: the only one that the caller is in.", .initial_text = ""),
 };
 const struct json_desc v1_instance_in = JSON_DESC(struct instance_in, instance_in_fields, "InstanceIn", "A request. The same request twice changes nothing.");
 
@@ -115,37 +116,58 @@ MUST int v1_instance_post(struct api_call *c, struct err *e)
 	return answer(c, &i, e);
 }
 
+/* Which rows the query means. */
+struct chosen {
+	enum instance_by by;
+	int64_t key;
+	int64_t node_id; /* only those on it; 0: all */
+};
+
+/* Of whom: of the customer that is named, of the caller's, of everybody. 1: surely empty. */
+MUST static int choose_owner(struct api_call *c, const struct instances_query *q,
+			     struct chosen *out, struct err *e)
+{
+	struct str name = q->customer;
+	struct customer r;
+	*out = (struct chosen){.by = INSTANCES_ALL};
+	if (access_node(c).n) {
+		*out = (struct chosen){.by = INSTANCES_ON_NODE, .key = c->access->node_id};
+		return name.n > 0;
+	}
+	if (!name.n && access_is_all(c))
+		return 0;
+	if (access_customer_name(c, name, &name, e) < 0)
+		return -1;
+	int rc = access_customer_find(c, name, &r, e);
+	out->by = INSTANCES_OF_CUSTOMER;
+	out->key = rc > 0 ? r.id : 0;
+	return rc < 0 ? -1 : rc == 0;
+}
+
 /* Which list the query means. 1: one that is surely empty. */
 MUST static int choose_list(struct api_call *c, const struct instances_query *q,
-			    enum instance_by *by, int64_t *key, struct err *e)
+			    struct chosen *out, struct err *e)
 {
-	*by = INSTANCES_ALL;
-	if (q->customer.p) {
-		struct customer r;
-		int rc = store_customer_find(c->tx, c->a, q->customer, &r, e);
-		*by = INSTANCES_OF_CUSTOMER;
-		if (rc <= 0)
-			return rc < 0 ? -1 : 1;
-		*key = r.id;
-	}
-	if (q->node.p) {
-		struct node n;
-		if (*by != INSTANCES_ALL)
-			return err_field(e, "node", "cannot be combined with customer");
-		*by = INSTANCES_ON_NODE;
-		if (supply_node(c, q->node, false, &n, e) < 0)
-			return -1;
-		*key = n.id;
-	}
-	return 0;
+	struct node n;
+	int rc = choose_owner(c, q, out, e);
+	if (rc < 0 || !q->node.p)
+		return rc;
+	if (q->customer.p)
+		return err_field(e, "node", "cannot be combined with customer");
+	if (supply_node(c, q->node, false, &n, e) < 0)
+		return -1;
+	if (out->by == INSTANCES_ALL)
+		*out = (struct chosen){.by = INSTANCES_ON_NODE, .key = n.id};
+	out->node_id = n.id;
+	return rc;
 }
 
 /*
  * The rows behind `after`: `limit` of them, or fewer if those are so large that no more would fit
  * into the call's memory, beside the answer that is made of them.
  */
-MUST static int list_instances(struct api_call *c, enum instance_by by, int64_t key,
-			       int64_t after, int64_t limit, struct instances *v, struct err *e)
+MUST static int list_instances(struct api_call *c, const struct chosen *k, int64_t after,
+			       int64_t limit, struct instances *v, struct err *e)
 {
 	v->instances = ARENA_ARRAY(c->a, struct view_instance, (size_t)limit);
 	for (int64_t left = limit, rows = ROWS; v->instances && left && !v->next.n;
@@ -153,10 +175,12 @@ MUST static int list_instances(struct api_call *c, enum instance_by by, int64_t 
 		struct instance *list = NULL;
 		size_t n = 0;
 		rows = MIN_OF(left, (int64_t)ROWS);
-		if (store_instance_list(c->tx, c->a, by, key, after, rows, &list, &n, e) < 0)
+		if (store_instance_list(c->tx, c->a, k->by, k->key, after, rows, &list, &n, e) <
+		    0)
 			return -1;
 		for (size_t i = 0; i < n; i++)
-			view_instance_of(c, &list[i], &v->instances[v->n++]);
+			if (!k->node_id || list[i].node_id == k->node_id)
+				view_instance_of(c, &list[i], &v->instances[v->n++]);
 		if ((int64_t)n < rows)
 			break;
 		after = list[n - 1].id;
@@ -171,18 +195,17 @@ MUST int v1_instances(struct api_call *c, struct err *e)
 	const struct instances_query *q = c->query;
 	struct instance after = {.id = 0};
 	struct instances v = {.next = S("")};
-	enum instance_by by;
-	int64_t key = 0;
-	int rc = choose_list(c, q, &by, &key, e);
+	struct chosen which;
+	int rc = choose_list(c, q, &which, e);
 	if (rc < 0)
 		return -1;
 	if (rc == 0 && q->after.p) {
-		rc = store_instance_by_guid(c->tx, c->a, q->after, &after, e);
+		rc = access_instance_find(c, q->after, &after, e);
 		if (rc <= 0)
 			return rc < 0 ? -1 : err_field(e, "after", "is no instance");
 		rc = 0;
 	}
-	if (rc == 0 && list_instances(c, by, key, after.id, q->limit, &v, e) < 0)
+	if (rc == 0 && list_instances(c, &which, after.id, q->limit, &v, e) < 0)
 		return -1;
 	return call_answer(c, 200, &v1_instances_out, &v, e);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "api/views.h"
 
+#include "api/access.h"
 #include "core/state.h"
 
 /* clang-format off */
@@ -156,6 +157,7 @@ static struct json *lines(struct arena *a, struct str text)
 
 void view_instance_of(struct api_call *c, const struct instance *i, struct view_instance *out)
 {
+	bool reads = access_reads(c, i);
 	*out = (struct view_instance){
 		.guid = i->guid,
 		.title = i->title,
@@ -170,8 +172,8 @@ void view_instance_of(struct api_call *c, const struct instance *i, struct view_
 		.node = i->node,
 		.partition = i->partition,
 		.addresses = view_json(c->a, i->addresses_json),
-		.parameters = view_json(c->a, i->parameters_json),
-		.connection = view_json(c->a, i->connection_json),
+		.parameters = view_json(c->a, reads ? i->parameters_json : S("{}")),
+		.connection = view_json(c->a, reads ? i->connection_json : S("{}")),
 		.shared = i->is_shared,
 		.host = i->host,
 		.shared_count = i->shared_count,
