@@ -7,6 +7,7 @@
 #include "profile/check.h"
 
 #include "json/schema.h"
+#include "profile/secrets.h"
 
 enum { SCRATCH_BYTES = 48 << 20 };
 
@@ -56,6 +57,11 @@ static int check_schema(struct check *c, struct str text, struct str path, struc
 		return -1;
 	if (schema_compile(*out, &options, a, &schema, e) < 0)
 		return note_failure(c, path, e);
+	const char *why = "";
+	struct str place = profile_secret_misplaced(*out, c->a, &why);
+	if (place.n)
+		note(c, true, arena_fmt(c->a, "%" STR_F ".%" STR_F, STR_A(path), STR_A(place)),
+		     str_from(why));
 	return 0;
 }
 

@@ -5,6 +5,7 @@
  */
 #include "json/schema.h"
 #include "profile/bundle.h"
+#include "profile/secrets.h"
 #include "profile/spec_impl.h"
 
 enum { SCHEMA_ARENA_BYTES = 16 << 20 };
@@ -128,6 +129,11 @@ MUST int profile_manifest_read(struct str json, struct arena *a, struct profile_
 		r.m.types[i] = r.types[i].t;
 		r.m.types[i].parameters_schema = schema_text(r.types[i].parameters, a);
 		r.m.types[i].connection_schema = schema_text(r.types[i].connection, a);
+		if (profile_secret_names(r.types[i].parameters, a,
+					 &r.m.types[i].secret_parameters, e) < 0 ||
+		    profile_secret_names(r.types[i].connection, a,
+					 &r.m.types[i].secret_connection, e) < 0)
+			return -1;
 	}
 	if (arena_check(a, e) < 0)
 		return -1;

@@ -50,6 +50,8 @@ struct spec_type {
 	struct str parameters_schema; /* JSON text; closed object unless the profile says
 					 otherwise */
 	struct str connection_schema; /* JSON text */
+	/* Members of both that are secret (profile/secrets.h). */
+	struct spec_list secret_parameters, secret_connection;
 	struct spec_secret *secrets;
 	size_t secret_count;
 	struct spec_list usage; /* metric names */
