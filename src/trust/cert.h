@@ -16,8 +16,10 @@
 
 enum {
 	CERT_DER_MAX = 16 << 10,
-	CERT_CHAIN_MAX = 6, /* certificates of a chain, its root included */
+	CERT_CHAIN_MAX =
+		10, /* certificates that are read as one chain: links and roots included */
 	CERT_NAMES_MAX = 100,
+	CERT_CRL_MAX = 4 << 20,
 	CERT_SERIAL_BYTES = 16,
 	CERT_SERIAL_SIZE = 2 * 20 + 1, /* as hex text */
 };
@@ -92,20 +94,33 @@ enum cert_fault {
 	CERT_WRONG_NAME, /* another host, or outside an authority's name constraints */
 	CERT_FAULTS
 };
-const char *cert_fault_word(enum cert_fault f); /* "expired" … */
+/* "good", "untrusted", "expired" … */
+const char *cert_fault_word(enum cert_fault f);
 
 /* What a party trusts: some roots, and lists of revoked certificates. Read-only once filled;
  * many threads. */
 struct cert_trust;
-MUST int cert_trust_new(struct str roots_pem, struct cert_trust **out, struct err *e);
+/*
+ * `pem`: certificates. Those signed by themselves are the roots that are trusted, at least one; the
+ * others (links of an authority, its issuers: ca_chain) only help to find a way to a root when the
+ * other side did not send them. At most 32. ERR_INVALID.
+ */
+MUST int cert_trust_new(struct str pem, struct cert_trust **out, struct err *e);
 struct cert_trust *cert_trust_free(struct cert_trust *t);
 void cert_trust_freep(struct cert_trust **t);
-/* Adds a revocation list (DER or PEM) signed under one of the roots. ERR_CORRUPT if it is not. */
+/*
+ * Adds a revocation list (DER or PEM). Whoever signed it must be one of the certificates that
+ * cert_trust_new got, and lead to a root: else ERR_CORRUPT. A list holds for all issuers of its
+ * issuer's name (an authority keeps the name when it rolls the issuing key), and what it says holds
+ * after its end too. At most CERT_CRL_MAX bytes.
+ */
 MUST int cert_trust_add_crl(struct cert_trust *t, struct str crl, struct err *e);
 /*
  * Is this chain (leaf first; intermediates in any order after it; roots in it are ignored) good
  * at `now_ms` for `is_server` (else client) purpose, and, if `host` is not "", for that DNS name
- * or address?
+ * or address? There may be several ways to roots; one good way is enough, else the fault of the
+ * first whose signatures hold is told. A purpose must be named by the leaf; common names are no
+ * hosts.
  */
 enum cert_fault cert_check(const struct cert_trust *t, const struct cert *chain, size_t count,
 			   int64_t now_ms, bool is_server, struct str host);
