@@ -264,8 +264,12 @@ MUST int access_customer_name(struct api_call *c, struct str name, struct str *o
 MUST int access_customer_find(struct api_call *c, struct str name, struct customer *out,
 			      struct err *e)
 {
-	int rc = store_customer_find(c->tx, c->a, name, out, e);
-	return rc > 0 && !access_owns(c, out->id) ? 0 : rc;
+	struct customer found;
+	int rc = store_customer_find(c->tx, c->a, name, &found, e);
+	if (rc <= 0 || !access_owns(c, found.id))
+		return rc < 0 ? -1 : 0;
+	*out = found;
+	return 1;
 }
 
 MUST int access_customer(struct api_call *c, struct str name, struct customer *out,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "api/supply.h"
 
+#include "api/access.h"
 #include "api/place.h"
 #include "api/promises.h"
 #include "core/state.h"
@@ -22,13 +23,24 @@ MUST int supply_check_name(struct str name, const char *field, struct err *e)
 	return 0;
 }
 
+/* For a node there are no others. */
+static bool is_hidden(const struct api_call *c, struct str name)
+{
+	return access_node(c).n && !access_is_node(c, name);
+}
+
+MUST static int no_node(struct str name, struct err *e)
+{
+	return err_fail(e, ERR_NOT_FOUND, "%" STR_F " is not registered.",
+			STR_A(str_sub(name, 0, 100)));
+}
+
 MUST int supply_node(struct api_call *c, struct str name, bool speaks, struct node *out,
 		     struct err *e)
 {
 	int rc = store_node_find(c->tx, c->a, name, out, e);
-	if (rc == 0)
-		return err_fail(e, ERR_NOT_FOUND, "%" STR_F " is not registered.",
-				STR_A(str_sub(name, 0, 100)));
+	if (rc == 0 || (rc > 0 && is_hidden(c, name)))
+		return no_node(name, e);
 	if (rc < 0)
 		return -1;
 	return speaks ? call_contact(c, out, e) : 0;
@@ -37,6 +49,8 @@ MUST int supply_node(struct api_call *c, struct str name, bool speaks, struct no
 MUST int supply_node_get(struct api_call *c, struct str name, struct node *out, struct err *e)
 {
 	int rc = store_node_find(c->tx, c->a, name, out, e);
+	if (rc >= 0 && is_hidden(c, name))
+		return no_node(name, e);
 	if (rc != 0)
 		return rc < 0 ? -1 : 0;
 	if (supply_check_name(name, "node", e) < 0)

@@ -3,7 +3,7 @@
 /* Installations and nodes: what /v1 and the v0 calls do alike. */
 #include "api/call.h"
 
-/* A node by name, or ERR_NOT_FOUND. `speaks`: it is the node that calls, so this is contact. */
+/* A node by name, or ERR_NOT_FOUND, as for any other one if a node calls. `speaks`: it is the node that calls, so this is contact. */
 MUST int supply_node(struct api_call *c, struct str name, bool speaks, struct node *out,
 		     struct err *e);
 /*
@@ -18,5 +18,5 @@ MUST int supply_report(struct api_call *c, const struct node *n, const struct re
 		       enum supply_report reported, struct str message, struct err *e);
 /* A name that may stand for a node, partition, region…: ERR_INVALID naming `field`. */
 MUST int supply_check_name(struct str name, const char *field, struct err *e);
-/* The node; made if it is not there, then 1. */
+/* The node; made if it is not there, then 1. A node that calls may only name itself. */
 MUST int supply_node_get(struct api_call *c, struct str name, struct node *out, struct err *e);

@@ -2,6 +2,7 @@
 /* slapos.*.v0.* about nodes and installations. */
 #include "api/v0.h"
 
+#include "api/access.h"
 #include "api/pages.h"
 #include "api/place.h"
 #include "api/views.h"
@@ -296,7 +297,8 @@ MUST int v0_node_list(struct api_call *c, struct err *e)
 		return -1;
 	v.result_list = ARENA_ARRAY(c->a, struct node_in, n);
 	for (size_t i = 0; v.result_list && i < n; i++)
-		v.result_list[v.n++].computer_guid = list[i].name;
+		if (!access_node(c).n || access_is_node(c, list[i].name))
+			v.result_list[v.n++].computer_guid = list[i].name;
 	return call_answer(c, 200, &v0_node_list_out, &v, e);
 }
 

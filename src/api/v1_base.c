@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The master itself, its events, its customers. */
+#include "api/access.h"
 #include "api/handlers.h"
 #include "api/views.h"
 #include "store/customer.h"
@@ -38,7 +39,7 @@ struct customers { struct view_customer *customers; size_t n; };
 static const struct json_field customers_fields[] = {
 	JSON_STRUCTS(struct customers, customers, n, struct view_customer, "customers", &view_customer_desc, 0, INT64_MAX, 0, "By name."),
 };
-const struct json_desc v1_customers_out = JSON_DESC(struct customers, customers_fields, "Customers", "All customers.");
+const struct json_desc v1_customers_out = JSON_DESC(struct customers, customers_fields, "Customers", "Customers.");
 struct customer_in { struct str address, country, vat_number; };
 static const struct json_field customer_fields[] = {
 	JSON_STR(struct customer_in, address, "address", 0, 600, 0, "Lines of the address, separated by newlines; at most 6."),
@@ -90,12 +91,32 @@ MUST int v1_events(struct api_call *c, struct err *e)
 	return call_answer(c, 200, &v1_events_out, &v, e);
 }
 
+/* The caller's own, by name. */
+MUST static int own_customers(struct api_call *c, int64_t limit, struct customer **out,
+			      size_t *count, struct err *e)
+{
+	const struct access *x = c->access;
+	struct customer *list = ARENA_ARRAY(c->a, struct customer, x->member_count);
+	size_t n = 0;
+	for (size_t i = 0; list && i < x->member_count && (int64_t)n < limit; i++) {
+		int rc = access_customer_find(c, x->members[i].customer, &list[n], e);
+		if (rc < 0)
+			return -1;
+		n += rc > 0;
+	}
+	*out = list;
+	*count = n;
+	return arena_check(c->a, e);
+}
+
 MUST int v1_customers(struct api_call *c, struct err *e)
 {
 	const struct limit_query *q = c->query;
 	struct customer *list = NULL;
 	struct customers v = {.n = 0};
-	if (store_customer_list(c->tx, c->a, q->limit, &list, &v.n, e) < 0)
+	int rc = access_is_all(c) ? store_customer_list(c->tx, c->a, q->limit, &list, &v.n, e)
+				  : own_customers(c, q->limit, &list, &v.n, e);
+	if (rc < 0)
 		return -1;
 	v.customers = ARENA_ARRAY(c->a, struct view_customer, v.n);
 	for (size_t i = 0; v.customers && i < v.n; i++)
@@ -113,11 +134,7 @@ MUST static int answer_customer(struct api_call *c, const struct customer *r, st
 MUST int v1_customer_get(struct api_call *c, struct err *e)
 {
 	struct customer r;
-	int rc = store_customer_find(c->tx, c->a, c->params[0], &r, e);
-	if (rc == 0)
-		return err_fail(e, ERR_NOT_FOUND, "no customer %" STR_F,
-				STR_A(str_sub(c->params[0], 0, 100)));
-	return rc < 0 ? -1 : answer_customer(c, &r, e);
+	return access_customer(c, c->params[0], &r, e) < 0 ? -1 : answer_customer(c, &r, e);
 }
 
 MUST static int check_customer(struct str name, const struct customer_in *in, struct err *e)
@@ -134,8 +151,12 @@ MUST int v1_customer_put(struct api_call *c, struct err *e)
 {
 	const struct customer_in *in = c->in;
 	struct customer r;
-	if (check_customer(c->params[0], in, e) < 0 ||
-	    store_customer_get(c->tx, c->a, c->params[0], c->now_ms, &r, e) < 0)
+	/* Only an operator makes a customer. */
+	bool may_make = access_has(c, ROLE_OPERATOR);
+	if (check_customer(c->params[0], in, e) < 0)
+		return -1;
+	if (may_make ? store_customer_get(c->tx, c->a, c->params[0], c->now_ms, &r, e) < 0
+		     : access_customer(c, c->params[0], &r, e) < 0)
 		return -1;
 	struct customer was = r;
 	r.address = in->address.p ? in->address : r.address;

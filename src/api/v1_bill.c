@@ -3,6 +3,7 @@
  * Prices and invoices. An invoice is made in one write transaction from the spans and the usage
  * of the period, by room trade; the same period twice is the same invoice.
  */
+#include "api/access.h"
 #include "api/bill.h"
 #include "api/handlers.h"
 #include "api/prices.h"
@@ -204,7 +205,7 @@ MUST int v1_invoice_post(struct api_call *c, struct err *e)
 	struct price_list prices;
 	struct invoice_row row;
 	struct invoice inv;
-	int rc = store_customer_find(c->tx, c->a, in->customer, &owner, e);
+	int rc = access_customer_find(c, in->customer, &owner, e);
 	if (rc <= 0)
 		return rc < 0 ? -1
 			      : err_field(e, "customer", "there is no customer %" STR_F,
@@ -228,9 +229,12 @@ MUST int v1_invoices(struct api_call *c, struct err *e)
 	struct invoice_row *list = NULL;
 	struct view_invoices v = {.n = 0};
 	struct customer owner = {.id = 0};
+	struct str name = q->customer;
 	int rc = 1;
-	if (q->customer.p)
-		rc = store_customer_find(c->tx, c->a, q->customer, &owner, e);
+	if (!name.n && !access_is_all(c) && access_customer_name(c, S(""), &name, e) < 0)
+		return -1;
+	if (name.n)
+		rc = access_customer_find(c, name, &owner, e);
 	if (rc < 0)
 		return -1;
 	if (rc > 0 && store_invoice_list(c->tx, c->a, owner.id, q->limit, &list, &v.n, e) < 0)
@@ -246,7 +250,7 @@ MUST int v1_invoice_get(struct api_call *c, struct err *e)
 	const struct invoice_query *q = c->query;
 	struct invoice_row row;
 	int rc = store_invoice_find(c->tx, c->a, c->params[0], &row, e);
-	if (rc == 0)
+	if (rc == 0 || (rc > 0 && !access_owns(c, row.customer_id)))
 		return err_fail(e, ERR_NOT_FOUND, "no invoice %" STR_F,
 				STR_A(str_sub(c->params[0], 0, 60)));
 	if (rc < 0)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Nodes, their feed of changes, their installations. */
+#include "api/access.h"
 #include "api/handlers.h"
 #include "api/order.h"
 #include "api/pages.h"
@@ -68,12 +69,30 @@ static const struct json_field installations_fields[] = {
 const struct json_desc v1_installations_out = JSON_DESC(struct installations, installations_fields, "Installations", "Releases on nodes.");
 /* clang-format on */
 
+/* A node's own row, as a list. */
+MUST static int own_node(struct api_call *c, struct str after, struct node **out, size_t *count,
+			 struct err *e)
+{
+	struct node *one = ARENA_NEW(c->a, struct node);
+	if (!one)
+		return arena_check(c->a, e);
+	int rc = store_node_find(c->tx, c->a, access_node(c), one, e);
+	if (rc < 0)
+		return -1;
+	*out = one;
+	*count = rc > 0 && str_cmp(one->name, after) > 0;
+	return 0;
+}
+
 MUST int v1_nodes(struct api_call *c, struct err *e)
 {
 	const struct nodes_query *q = c->query;
 	struct node *list = NULL;
 	struct nodes v = {.n = 0};
-	if (store_node_list(c->tx, c->a, q->after, q->limit, &list, &v.n, e) < 0)
+	int rc = access_node(c).n
+			 ? own_node(c, q->after, &list, &v.n, e)
+			 : store_node_list(c->tx, c->a, q->after, q->limit, &list, &v.n, e);
+	if (rc < 0)
 		return -1;
 	v.nodes = ARENA_ARRAY(c->a, struct view_node, v.n);
 	for (size_t i = 0; v.nodes && i < v.n; i++)
@@ -213,7 +232,8 @@ MUST int v1_installations(struct api_call *c, struct err *e)
 	struct installation *list = NULL;
 	struct installations v = {.n = 0};
 	struct node n = {.id = 0};
-	if (q->node.p && supply_node(c, q->node, false, &n, e) < 0)
+	struct str name = q->node.n ? q->node : access_node(c);
+	if (name.n && supply_node(c, name, false, &n, e) < 0)
 		return -1;
 	if (store_installation_list(c->tx, c->a, n.id, q->limit, &list, &v.n, e) < 0)
 		return -1;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Promises: who makes them, how they stand, how they stood, and what nodes find. */
+#include "api/access.h"
 #include "api/handlers.h"
 #include "api/order.h"
 #include "api/promises.h"
+#include "api/rows.h"
 #include "api/supply.h"
 #include "api/views.h"
 #include "store/instance.h"
@@ -72,6 +74,39 @@ static const struct json_field accepted_fields[] = {
 const struct json_desc v1_results_out = JSON_DESC(struct accepted, accepted_fields, "ResultsTaken", "What came of it.");
 /* clang-format on */
 
+/* Is it one of the caller's: about the health of his instances, or of his to pay? */
+static bool is_own(const struct api_call *c, const struct promise *p)
+{
+	bool is_health = p->kind == PROMISE_HEALTH;
+	if (access_is_all(c))
+		return true;
+	if (!is_health && p->kind != PROMISE_PAYMENT)
+		return false;
+	for (size_t i = 0; i < c->access->member_count; i++) {
+		const struct member *m = &c->access->members[i];
+		if (access_owns(c, m->customer_id) &&
+		    str_eq(m->customer, is_health ? p->promisee : p->promiser))
+			return true;
+	}
+	return false;
+}
+
+/* Those of a promiser that the caller may know of. */
+MUST static int list_of(struct api_call *c, struct str promiser, enum promise_kind kind,
+			int64_t limit, struct promise **out, size_t *count, struct err *e)
+{
+	struct promise *list = NULL;
+	size_t n = 0, kept = 0;
+	if (store_promise_list(c->tx, c->a, promiser, kind, 0, limit, &list, &n, e) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		if (is_own(c, &list[i]))
+			list[kept++] = list[i];
+	*out = list;
+	*count = kept;
+	return 0;
+}
+
 /* The promiser that a subject means: the title of a root stands for its guid. */
 MUST static int promiser_of(struct api_call *c, struct str subject, struct str *out,
 			    struct err *e)
@@ -82,14 +117,50 @@ MUST static int promiser_of(struct api_call *c, struct str subject, struct str *
 	if (!subject.n || str_starts(subject, S("inst-")))
 		return 0;
 	struct promise *any = NULL;
-	if (store_promise_list(c->tx, c->a, subject, PROMISE_KINDS, 0, 1, &any, &n, e) < 0)
+	enum promise_kind kind = access_is_all(c) ? PROMISE_KINDS : PROMISE_PAYMENT;
+	if (list_of(c, subject, kind, 1, &any, &n, e) < 0)
 		return -1;
 	if (n)
 		return 0;
-	if (store_instance_titled(c->tx, c->a, subject, 0, 0, 1, &list, &n, e) < 0)
+	if (access_titled(c, subject, S(""), &list, &n, e) < 0)
 		return -1;
 	if (n)
 		*out = list[0].guid;
+	return 0;
+}
+
+static int by_id(const void *x, const void *y)
+{
+	int64_t a = ((const struct promise *)x)->id, b = ((const struct promise *)y)->id;
+	return (a > b) - (a < b);
+}
+
+/* All of the caller's customers, oldest first. */
+MUST static int list_own(struct api_call *c, enum promise_kind kind, int64_t limit,
+			 struct promise **out, size_t *count, struct err *e)
+{
+	struct promise *all = NULL;
+	size_t n = 0, cap = 0;
+	for (size_t i = 0; i < c->access->member_count; i++) {
+		const struct member *m = &c->access->members[i];
+		struct promise *list = NULL;
+		size_t more = 0;
+		if (!access_owns(c, m->customer_id))
+			continue;
+		if (store_promise_of_customer(c->tx, c->a, m->customer, kind, limit, &list,
+					      &more, e) < 0)
+			return -1;
+		for (size_t k = 0; k < more; k++) {
+			all = rows_room(c->a, all, n, &cap, sizeof *all);
+			if (!all)
+				return arena_check(c->a, e);
+			all[n++] = list[k];
+		}
+	}
+	if (n)
+		qsort(all, n, sizeof *all, by_id);
+	*out = all;
+	*count = MIN_OF(n, (size_t)limit);
 	return 0;
 }
 
@@ -99,8 +170,12 @@ MUST int v1_promises(struct api_call *c, struct err *e)
 	struct promise *list = NULL;
 	struct promises v = {.n = 0};
 	struct str promiser;
-	if (promiser_of(c, q->subject, &promiser, e) < 0 ||
-	    store_promise_list(c->tx, c->a, promiser, q->kind, 0, q->limit, &list, &v.n, e) < 0)
+	if (promiser_of(c, q->subject, &promiser, e) < 0)
+		return -1;
+	int rc = promiser.n || access_is_all(c)
+			 ? list_of(c, promiser, q->kind, q->limit, &list, &v.n, e)
+			 : list_own(c, q->kind, q->limit, &list, &v.n, e);
+	if (rc < 0)
 		return -1;
 	v.promises = ARENA_ARRAY(c->a, struct view_promise, v.n);
 	for (size_t i = 0; v.promises && i < v.n; i++)
@@ -119,7 +194,7 @@ MUST static int find_promise(struct api_call *c, const struct history_query *q,
 			continue;
 		int rc = store_promise_find(c->tx, c->a, promiser, (enum promise_kind)kind,
 					    q->name, out, e);
-		if (rc != 0)
+		if (rc < 0 || (rc > 0 && is_own(c, out)))
 			return rc < 0 ? -1 : 0;
 	}
 	return err_fail(e, ERR_NOT_FOUND, "no promise %" STR_F " of %" STR_F,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* What nodes metered. Exactly once: (node, id) is the key of an event. */
+#include "api/access.h"
 #include "api/bill.h"
 #include "api/handlers.h"
 #include "api/supply.h"
@@ -35,7 +36,7 @@ static const struct json_field accepted_fields[] = {
 const struct json_desc v1_usage_accepted = JSON_DESC(struct accepted, accepted_fields, "UsageAccepted", "What came of it.");
 struct usage_query { struct str customer, instance, from, to; int64_t limit; };
 static const struct json_field usage_query_fields[] = {
-	JSON_STR(struct usage_query, customer, "customer", 1, MODEL_NAME_MAX, 0, "Whose; local if left out.", .initial_text = "local"),
+	JSON_STR(struct usage_query, customer, "customer", 1, MODEL_NAME_MAX, 0, "Whose; left out: the only one that the caller is in.", .initial_text = ""),
 	JSON_STR(struct usage_query, instance, "instance", 1, MODEL_NAME_MAX, 0, "Of one instance (guid)."),
 	JSON_STR(struct usage_query, from, "from", 1, 40, 0, "Ended after this moment.", .initial_text = "1970-01-01"),
 	JSON_STR(struct usage_query, to, "to", 1, 40, 0, "Ended at or before it.", .initial_text = "9999-01-01"),
@@ -117,8 +118,13 @@ MUST static int take(struct api_call *c, const struct node *n, const struct usag
 		return -1;
 	if (!i->id || !str_eq(i->guid, in->instance)) {
 		i->id = 0;
-		if (store_instance_by_guid(c->tx, c->a, in->instance, i, e) < 0)
+		int rc = store_instance_by_guid(c->tx, c->a, in->instance, i, e);
+		if (rc > 0)
+			rc = access_changes(c, i, e);
+		if (rc < 0)
 			return -1;
+		if (rc == 0)
+			i->id = 0;
 	}
 	if (!i->id) {
 		(void)err_fail(e, ERR_INVALID, "there is no instance %" STR_F,
@@ -173,15 +179,19 @@ static void view_usage_of(struct api_call *c, const struct usage_row *r, struct 
 	};
 }
 
-MUST static int read_period(const struct usage_query *q, int64_t *from_ms, int64_t *to_ms,
-			    struct err *e)
+/* The period and the customer that a query means; a customer who is not there has id 0. */
+MUST static int read_query(struct api_call *c, const struct usage_query *q, int64_t *from_ms,
+			   int64_t *to_ms, struct customer *owner, struct err *e)
 {
 	struct err why;
+	struct str name;
 	if (clock_parse(q->from, from_ms, &why) < 0)
 		return err_field(e, "from", "%s", why.text);
 	if (clock_parse(q->to, to_ms, &why) < 0)
 		return err_field(e, "to", "%s", why.text);
-	return 0;
+	if (access_customer_name(c, q->customer, &name, e) < 0)
+		return -1;
+	return access_customer_find(c, name, owner, e) < 0 ? -1 : 0;
 }
 
 MUST int v1_usage(struct api_call *c, struct err *e)
@@ -193,8 +203,7 @@ MUST int v1_usage(struct api_call *c, struct err *e)
 	struct usages v = {.n = 0};
 	size_t n = 0;
 	int64_t from_ms = 0, to_ms = 0;
-	if (read_period(q, &from_ms, &to_ms, e) < 0 ||
-	    store_customer_find(c->tx, c->a, q->customer, &owner, e) < 0)
+	if (read_query(c, q, &from_ms, &to_ms, &owner, e) < 0)
 		return -1;
 	struct instance of = {.id = 0};
 	int rc = 1;
@@ -240,8 +249,7 @@ MUST int v1_totals(struct api_call *c, struct err *e)
 	struct totals v = {.n = 0};
 	size_t n = 0;
 	int64_t from_ms = 0, to_ms = 0;
-	if (read_period(q, &from_ms, &to_ms, e) < 0 ||
-	    store_customer_find(c->tx, c->a, q->customer, &owner, e) < 0 ||
+	if (read_query(c, q, &from_ms, &to_ms, &owner, e) < 0 ||
 	    bill_totals(c, &owner, from_ms, to_ms, &list, &n, e) < 0)
 		return -1;
 	v.totals = ARENA_ARRAY(c->a, struct view_total, n);

@@ -53,6 +53,12 @@ static const struct db_sql sql_kind = {
 static const struct db_sql sql_all = {
 	"promises_all", SELECT "WHERE id > $1 ORDER BY id LIMIT $2", "after limit"};
 
+static const struct db_sql sql_of_customer = {
+	"promises_of_customer",
+	SELECT
+	"WHERE ((promisee = $1 AND kind = 'health') OR (promiser = $1 AND kind = 'payment'))"
+	" AND ($2 = '' OR kind = $2) ORDER BY id LIMIT $3",
+	"customer kind limit"};
 static const struct db_sql sql_due = {
 	"promises_due",
 	SELECT "WHERE wake_at > 0 AND wake_at <= $1 ORDER BY wake_at, id LIMIT $2",
@@ -179,6 +185,17 @@ MUST int store_promise_list(struct db_tx *tx, struct arena *a, struct str promis
 	if (has_kind)
 		db_bind_cstr(q, "kind", promise_kind_word(kind));
 	db_bind_i64(q, "after", after);
+	db_bind_i64(q, "limit", MIN_OF(limit, (int64_t)STORE_LIST_MAX));
+	return ROWS_READ(q, a, struct promise, row, out, count, e);
+}
+
+MUST int store_promise_of_customer(struct db_tx *tx, struct arena *a, struct str customer,
+				   enum promise_kind kind, int64_t limit, struct promise **out,
+				   size_t *count, struct err *e)
+{
+	struct db_stmt *q = db_prepare(tx, &sql_of_customer);
+	db_bind_str(q, "customer", customer);
+	db_bind_cstr(q, "kind", kind == PROMISE_KINDS ? "" : promise_kind_word(kind));
 	db_bind_i64(q, "limit", MIN_OF(limit, (int64_t)STORE_LIST_MAX));
 	return ROWS_READ(q, a, struct promise, row, out, count, e);
 }

@@ -24,6 +24,10 @@ MUST int store_promise_delete_all(struct db_tx *tx, struct str promiser, enum pr
 MUST int store_promise_list(struct db_tx *tx, struct arena *a, struct str promiser,
 			    enum promise_kind kind, int64_t after, int64_t limit,
 			    struct promise **out, size_t *count, struct err *e);
+/* What a customer is told: the health of its instances, and its own payments; as the list above. */
+MUST int store_promise_of_customer(struct db_tx *tx, struct arena *a, struct str customer,
+				   enum promise_kind kind, int64_t limit, struct promise **out,
+				   size_t *count, struct err *e);
 /* Those whose moment of reassessment (wake_at_ms) has come. */
 MUST int store_promise_due(struct db_tx *tx, struct arena *a, int64_t now_ms, int64_t limit,
 			   struct promise **out, size_t *count, struct err *e);

@@ -114,7 +114,9 @@
 "CREATE INDEX usage_instance ON usage_event (instance_id, to_at, id);"
 
 /* last_node_id: where it was when its partition was freed; its node may still report usage. */
-#define LAST_NODE(I) "ALTER TABLE instance ADD COLUMN last_node_id " I ";"
+#define LAST_NODE(I) \
+"ALTER TABLE instance ADD COLUMN last_node_id " I ";" \
+"CREATE INDEX promise_promisee ON promise (promisee, kind, id);"
 
 /* A row of the table below: one text, spelled for both engines. */
 #define MIGRATION(number, name, TEXT) \
