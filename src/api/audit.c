@@ -5,11 +5,14 @@
  */
 #include "api/audit.h"
 
+#include "core/audit.h"
 #include "store/checkpoint.h"
 #include "store/event.h"
 #include "store/log.h"
 #include "trust/jose.h"
 #include "trust/key.h"
+
+enum { SAID_MAX = 1000 };
 
 MUST int log_append(struct api_call *c, const char *kind, struct str subject,
 		    const struct json *body, struct err *e)
@@ -25,12 +28,12 @@ MUST int log_append(struct api_call *c, const char *kind, struct str subject,
 }
 
 /* The signature of a text by this master, as base64url. */
-MUST static int sign_text(struct api_call *c, struct str message, struct str *out,
+MUST static int sign_text(struct api_call *c, const struct buf *said, struct str *out,
 			  struct err *e)
 {
 	struct str signature;
-	if (arena_check(c->a, e) < 0 ||
-	    key_sign(c->api->options.key, message, c->a, &signature, e) < 0)
+	if (buf_check(said, e) < 0 ||
+	    key_sign(c->api->options.key, buf_str(said), c->a, &signature, e) < 0)
 		return -1;
 	*out = base64url(signature, c->a);
 	return arena_check(c->a, e);
@@ -45,6 +48,7 @@ static bool is_fresh(const struct api_call *c, int64_t at_ms)
 MUST static int sign_checkpoint(struct api_call *c, struct err *e)
 {
 	const struct api_options *o = &c->api->options;
+	struct buf said CLEAN(buf_fini) = BUF_INIT(SAID_MAX);
 	struct checkpoint last = {.sequence = 0};
 	struct event *newest = NULL;
 	size_t n = 0;
@@ -61,10 +65,8 @@ MUST static int sign_checkpoint(struct api_call *c, struct err *e)
 				.hash = newest->hash,
 				.at_ms = c->now_ms,
 				.key_name = o->key_name};
-	struct str said =
-		arena_fmt(c->a, "hoc-checkpoint-v1\n%s\n%lld\n%" STR_F "\n%lld\n", o->cloud,
-			  (long long)cp.sequence, STR_A(cp.hash), (long long)cp.at_ms);
-	if (sign_text(c, said, &cp.signature, e) < 0)
+	audit_checkpoint_text(str_from(o->cloud), cp.sequence, cp.hash, cp.at_ms, &said);
+	if (sign_text(c, &said, &cp.signature, e) < 0)
 		return -1;
 	return store_checkpoint_add(c->tx, c->a, &cp, e);
 }
@@ -72,6 +74,7 @@ MUST static int sign_checkpoint(struct api_call *c, struct err *e)
 MUST static int sign_head(struct api_call *c, struct err *e)
 {
 	const struct api_options *o = &c->api->options;
+	struct buf said CLEAN(buf_fini) = BUF_INIT(SAID_MAX);
 	struct log_head last = {.size = -1};
 	struct hash root;
 	char hex[HASH_TEXT_SIZE];
@@ -88,9 +91,8 @@ MUST static int sign_head(struct api_call *c, struct err *e)
 				.root = str_from(hex),
 				.at_ms = c->now_ms,
 				.key_name = o->key_name};
-	struct str said = arena_fmt(c->a, "hoc-log-head-v1\n%s\n%lld\n%s\n%lld\n", o->cloud,
-				    (long long)head.size, hex, (long long)head.at_ms);
-	if (sign_text(c, said, &head.signature, e) < 0)
+	audit_head_text(str_from(o->cloud), head.size, head.root, head.at_ms, &said);
+	if (sign_text(c, &said, &head.signature, e) < 0)
 		return -1;
 	return store_log_head_add(c->tx, c->a, &head, e);
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "store/event.h"
 
+#include "core/audit.h"
 #include "store/rows.h"
 #include "trust/hash.h"
 
-enum { VERIFY_PAGE = 200, VERIFY_ARENA = 16 << 20 };
+enum { VERIFY_PAGE = 200, VERIFY_ARENA = 16 << 20, EVENT_TEXT_MAX = 4 << 20 };
 
-static const char zeros[] = "0000000000000000000000000000000000000000000000000000000000000000";
+static const char zeros[] = AUDIT_ZEROS;
 
 static const struct db_sql sql_last = {
 	"event_last", "SELECT sequence, hash FROM event ORDER BY sequence DESC LIMIT 1", ""};
@@ -33,35 +34,17 @@ static void row(struct db_stmt *q, struct arena *a, struct event *out)
 	};
 }
 
-static void add_field(struct hasher *h, struct str s)
-{
-	char head[24];
-	int n = snprintf(head, sizeof head, "%zu:", s.n);
-	hasher_add(h, str_of(head, (size_t)n));
-	hasher_add(h, s);
-	hasher_add(h, S(","));
-}
-
-static void add_number(struct hasher *h, int64_t v)
-{
-	char text[24];
-	int n = snprintf(text, sizeof text, "%lld", (long long)v);
-	add_field(h, str_of(text, (size_t)n));
-}
-
 /* The hash of an event behind `previous`. */
-static void chain(struct str previous, const struct event *ev, char out[static HASH_TEXT_SIZE])
+MUST static int chain(struct str previous, const struct event *ev,
+		      char out[static HASH_TEXT_SIZE], struct err *e)
 {
-	struct hasher h;
-	hasher_init(&h);
-	hasher_add(&h, previous);
-	add_number(&h, ev->sequence);
-	add_number(&h, ev->at_ms);
-	add_field(&h, ev->subject);
-	add_field(&h, ev->kind);
-	add_field(&h, ev->body_json);
-	struct hash sum = hasher_end(&h);
+	struct buf b CLEAN(buf_fini) = BUF_INIT(EVENT_TEXT_MAX);
+	audit_event_text(previous, ev, &b);
+	if (buf_check(&b, e) < 0)
+		return -1;
+	struct hash sum = hash_of(buf_str(&b));
 	hash_text(&sum, out);
+	return 0;
 }
 
 /* Sequence and hash of the newest event; 0 and zeros if there is none. */
@@ -108,7 +91,8 @@ MUST int store_event_append(struct db_tx *tx, struct arena *a, struct event *eve
 	for (size_t i = 0; i < count; i++) {
 		events[i].sequence = ++sequence;
 		events[i].at_ms = now_ms;
-		chain(str_from(hash), &events[i], hash);
+		if (chain(str_from(hash), &events[i], hash, e) < 0)
+			return -1;
 		events[i].hash = arena_dup(a, str_from(hash));
 		if (add_event(tx, &events[i], e) < 0)
 			return -1;
@@ -145,7 +129,8 @@ MUST static int verify_page(const struct event *rows, size_t n, struct buf *prev
 			return err_fail(e, ERR_CORRUPT, "event %lld is missing",
 					(long long)*expected);
 		if (previous->n) {
-			chain(buf_str(previous), &rows[i], hash);
+			if (chain(buf_str(previous), &rows[i], hash, e) < 0)
+				return -1;
 			if (!str_is(rows[i].hash, hash))
 				return err_fail(e, ERR_CORRUPT, "event %lld was changed",
 						(long long)rows[i].sequence);

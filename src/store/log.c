@@ -6,6 +6,7 @@
  */
 #include "store/log.h"
 
+#include "core/audit.h"
 #include "store/checkpoint.h"
 #include "store/rows.h"
 
@@ -69,6 +70,9 @@ static const struct db_sql sql_witness_put = {
 	" key_name = excluded.key_name, public = excluded.public, size = excluded.size,"
 	" root = excluded.root, signature = excluded.signature, at_ms = excluded.at_ms",
 	"witness key public size root signature at"};
+static const struct db_sql sql_witness_find = {
+	"log_witness_find", "SELECT " WITNESS_COLUMNS " FROM log_witness WHERE witness = $1",
+	"witness"};
 static const struct db_sql sql_witness_list = {
 	"log_witness_list",
 	"SELECT " WITNESS_COLUMNS " FROM log_witness ORDER BY size DESC, witness DESC LIMIT $1",
@@ -87,14 +91,6 @@ static void leaf_row(struct db_stmt *q, struct arena *a, struct log_entry *out)
 		.at_ms = db_at_i64(q, 5),
 		.customer_id = db_at_i64(q, 6),
 	};
-}
-
-void store_log_text(const struct log_entry *entry, struct buf *out)
-{
-	buf_addf(out, "hoc-log-entry-v1\n%" STR_F "\n%" STR_F "\n%lld\n", STR_A(entry->kind),
-		 STR_A(entry->subject), (long long)entry->at_ms);
-	buf_add(out, entry->body_json);
-	buf_add_c(out, '\n');
 }
 
 MUST int store_log_size(struct db_tx *tx, int64_t *out, struct err *e)
@@ -225,7 +221,7 @@ MUST int store_log_append(struct db_tx *tx, struct arena *a, struct log_entry *e
 	if (check_entry(entry, e) < 0 || store_log_size(tx, &entry->position, e) < 0 ||
 	    tree_load(tx, a, entry->position, entry->position, &t, e) < 0)
 		return -1;
-	store_log_text(entry, &b);
+	audit_entry_text(entry->kind, entry->subject, entry->at_ms, entry->body_json, &b);
 	if (buf_check(&b, e) < 0)
 		return -1;
 	struct hash leaf = merkle_leaf(buf_str(&b));
@@ -365,6 +361,14 @@ MUST int store_log_witness_put(struct db_tx *tx, const struct log_witness *w, st
 	db_bind_str(q, "signature", w->signature);
 	db_bind_i64(q, "at", w->at_ms);
 	return rows_done(db_exec(q, e));
+}
+
+MUST int store_log_witness_find(struct db_tx *tx, struct arena *a, struct str witness,
+				struct log_witness *out, struct err *e)
+{
+	struct db_stmt *q = db_prepare(tx, &sql_witness_find);
+	db_bind_str(q, "witness", witness);
+	return ROW_READ(q, a, witness_row, out, e);
 }
 
 MUST int store_log_witness_list(struct db_tx *tx, struct arena *a, int64_t limit,

@@ -4,19 +4,16 @@
  * Tables log_leaf, log_node, log_head, log_witness: the transparency log of this cloud.
  *
  * What is told to everybody stands in it for ever: certificates, changes of keys, releases. It is
- * a tree of hashes (trust/merkle.h) over entries
- *
- *     "hoc-log-entry-v1\nKIND\nSUBJECT\nAT_MS\nBODY\n"        BODY is canonical JSON, one line
- *
- * so whoever remembers a head (size and root) can be shown, in O(log n) hashes, that an entry is in
- * the log and that a later head continues the earlier one. Positions begin at 0 and have no gaps.
- * A head or proof reads its hashes in one statement.
+ * a tree of hashes (trust/merkle.h) over the texts of its entries (core/audit.h), so whoever
+ * remembers a head (size and root) can be shown, in O(log n) hashes, that an entry is in the log
+ * and that a later head continues the earlier one. Positions begin at 0 and have no gaps. A head
+ * or proof reads its hashes in one statement.
  */
 #include "core/model.h"
 #include "store/schema.h"
 #include "trust/merkle.h"
 
-enum { STORE_LOG_TEXT_MAX = 512, STORE_LOG_BODY_MAX = 16 << 10 };
+enum { STORE_LOG_TEXT_MAX = 512, STORE_LOG_BODY_MAX = 2 << 10 };
 
 struct log_entry {
 	int64_t position, at_ms;
@@ -24,9 +21,6 @@ struct log_entry {
 	struct str hash;     /* of the leaf, hex */
 	int64_t customer_id; /* whose certificate it is; 0: nobody's, or another kind of entry */
 };
-
-/* The text that an entry's leaf is made of. Pure; kind and subject hold no line ends. */
-void store_log_text(const struct log_entry *entry, struct buf *out);
 
 /*
  * Appends an entry (kind, subject, body_json, at_ms are given) and fills position and hash.
@@ -76,6 +70,9 @@ struct log_witness {
 };
 /* Keeps the word of this witness instead of his earlier one. */
 MUST int store_log_witness_put(struct db_tx *tx, const struct log_witness *w, struct err *e);
+/* What is kept of a witness: 1, or 0 if nothing. */
+MUST int store_log_witness_find(struct db_tx *tx, struct arena *a, struct str witness,
+				struct log_witness *out, struct err *e);
 /* Largest size first. */
 MUST int store_log_witness_list(struct db_tx *tx, struct arena *a, int64_t limit,
 				struct log_witness **out, size_t *count, struct err *e);
