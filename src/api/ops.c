@@ -24,7 +24,7 @@ static const struct op rows[] = {
 		"The audit chain; waits for news if asked to."},
 
 	{GET_("/v1/customers"), "customers", "-oo-aaa-", false, NULL, &v1_limit_query, &v1_customers_out, NULL, v1_customers, NULL,
-		"All customers."},
+		"Customers: the caller's own, or all."},
 	{GET_("/v1/customers/{customer}"), "customer", "-oo-aaa-", false, NULL, NULL, &view_customer_desc, NULL, v1_customer_get, NULL,
 		"One customer."},
 	{PUT_("/v1/customers/{customer}"), "customer_set", "--o-a-a-", true, &v1_customer_in, NULL, &view_customer_desc, NULL, v1_customer_put, NULL,
@@ -40,7 +40,7 @@ static const struct op rows[] = {
 		"Its bundle."},
 
 	{GET_("/v1/nodes"), "nodes", "-aaa-aao", false, NULL, &v1_nodes_query, &v1_nodes_out, NULL, v1_nodes, NULL,
-		"All nodes, by name."},
+		"All nodes, by name; to a node itself."},
 	{GET_("/v1/nodes/{node}"), "node", "-aaa-aao", false, NULL, NULL, &view_node_desc, NULL, v1_node_get, NULL,
 		"One node."},
 	{PUT_("/v1/nodes/{node}"), "node_set", "------ao", true, &v1_node_in, NULL, &view_node_desc, NULL, v1_node_put, NULL,
