@@ -17,6 +17,7 @@
 #include "api/params.h"
 #include "api/place.h"
 #include "api/promises.h"
+#include "api/trust_crls.h"
 #include "base/mem.h"
 #include "store/node.h"
 #include "store/promise.h"
@@ -48,7 +49,8 @@ MUST int api_new(const struct api_options *options, struct api **out, struct err
 	api->options = *options;
 	if (!api->options.liveness_limit_ms)
 		api->options.liveness_limit_ms = LIVENESS_MS;
-	if (make_router(api, e) < 0 || checked_new(&api->checked, e) < 0) {
+	if (make_router(api, e) < 0 || checked_new(&api->checked, e) < 0 ||
+	    trust_crls_new(&api->crls, e) < 0) {
 		api_free(api);
 		return -1;
 	}
@@ -63,6 +65,7 @@ struct api *api_free(struct api *api)
 	http_router_free(api->router);
 	mem_free(api->routes);
 	checked_free(api->checked);
+	trust_crls_free(api->crls);
 	mem_free(api);
 	return NULL;
 }

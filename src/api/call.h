@@ -34,6 +34,7 @@ struct api {
 	struct http_route *routes; /* of all parts of the table, in the order of op_at */
 	struct http_router *router;
 	struct checked *checked;       /* compiled schemas, api/params.h */
+	struct trust_crls *crls;       /* api/trust_crls.h */
 	_Atomic int64_t waiting_after; /* id up to which api_assess tried what waits */
 };
 
