@@ -44,8 +44,10 @@ MUST int key_seal(const struct key *k, struct str passphrase, const char *path, 
 MUST int key_unseal(const char *path, struct str passphrase, struct key **out, struct err *e);
 /*
  * The private key that a PKCS #11 URI names ("pkcs11:token=hoc;object=users"); `pin` goes to the
- * token. With `is_made` a fresh pair is generated inside the token if it has none of that name.
- * ERR_NOT_FOUND, ERR_FORBIDDEN (pin), ERR_UNSUPPORTED (the token cannot do that kind).
+ * token, once. With `is_made` a fresh pair (`kind`) is generated inside the token if it has none of
+ * that name; a key that is there is taken whatever its kind. The tokens are those of p11-kit.
+ * ERR_NOT_FOUND, ERR_FORBIDDEN (pin), ERR_UNSUPPORTED (the token cannot do that kind),
+ * ERR_INVALID (field "uri" or "pin").
  */
 MUST int key_open_token(const char *uri, struct str pin, enum key_kind kind, bool is_made,
 			struct key **out, struct err *e);
@@ -53,6 +55,7 @@ MUST int key_open_token(const char *uri, struct str pin, enum key_kind kind, boo
 struct key *key_free(struct key *k);
 void key_freep(struct key **k);
 
+/* What kind it is. */
 enum key_kind key_kind_of(const struct key *k);
 /* DER of the public half; lives as long as the key. */
 struct str key_public(const struct key *k);
