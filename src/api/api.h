@@ -66,7 +66,6 @@ struct api_options {
 	struct str key_name; /* of `key`, as hex */
 	const char *cloud;   /* its name */
 	const char *zone;    /* customers have CUSTOMER.zone; NULL: they have not */
-	struct str eab_key;  /* 32 bytes: keys of ACME accounts are derived from them */
 	struct str eab_key;  /* keys of account bindings (ACME) are derived from it; "": none */
 };
 /* Texts of the options are not copied. ERR_MEMORY. */
