@@ -4,10 +4,8 @@
  * only that can be woken by another thread (http_client_cancel). The multi handle keeps the
  * connections; the easy handle is reset for each request, so that none inherits anything.
  */
-#include "http/client.h"
+#include "http/client_impl.h"
 
-#include <curl/curl.h>
-#include <stdatomic.h>
 #include <strings.h>
 
 #include "base/mem.h"
@@ -17,29 +15,6 @@ enum {
 	KEPT_BODY_BYTES = 1 << 20, /* more is given back after each fetch */
 	POLL_MS = 60000,	   /* curl wakes earlier for its own timeouts */
 	URL_MAX = 64 << 10,
-};
-
-struct http_client {
-	struct http_client_options o; /* `base` points to the member below */
-	char *base;
-	char *unix_path; /* NULL: TCP */
-	CURL *easy;
-	CURLM *multi;
-	atomic_bool is_cancelled;
-	struct buf url, body;
-};
-
-/* One running fetch. */
-struct fetch {
-	struct http_client *c;
-	const struct http_request *r;
-	struct arena *a;
-	struct http_response response;
-	struct curl_slist *headers;
-	size_t max_bytes, got_bytes;
-	struct err *e;
-	bool has_failed; /* a callback filled *e */
-	char text[CURL_ERROR_SIZE];
 };
 
 /* --- Life --------------------------------------------------------------------------------- */
@@ -64,28 +39,62 @@ static int set_base(struct http_client *c, struct str base, struct err *e)
 	return c->base ? 0 : -1;
 }
 
+static int copy_path(const char *path, char **out, struct err *e)
+{
+	if (path)
+		*out = mem_dup(path, strlen(path), e);
+	return path && !*out ? -1 : 0;
+}
+
+static int set_files(struct http_client *c, const struct http_client_options *o, struct err *e)
+{
+	c->o.ca_file = c->o.cert_file = c->o.key_file = NULL;
+	if ((o->cert_file == NULL) != (o->key_file == NULL))
+		return err_field(e, "key_file", "a certificate and its key go together");
+	if (copy_path(o->ca_file, &c->ca_file, e) < 0 ||
+	    copy_path(o->cert_file, &c->cert_file, e) < 0)
+		return -1;
+	return copy_path(o->key_file, &c->key_file, e);
+}
+
+/* A fresh set of kept connections: the old ones are closed. */
+static int renew_multi(struct http_client *c, struct err *e)
+{
+	CURLM *fresh = curl_multi_init(), *old = c->multi;
+	if (!fresh)
+		return err_fail(e, ERR_MEMORY, "the HTTP client did not start");
+	(void)curl_multi_setopt(fresh, CURLMOPT_MAXCONNECTS, (long)KEPT_CONNECTIONS);
+	(void)pthread_mutex_lock(&c->lock);
+	c->multi = fresh;
+	(void)pthread_mutex_unlock(&c->lock);
+	if (old)
+		(void)curl_multi_cleanup(old);
+	return 0;
+}
+
 MUST int http_client_open(const struct http_client_options *options, struct http_client **out,
 			  struct err *e)
 {
 	struct http_client *c CLEAN(http_client_closep) = MEM_NEW(struct http_client, e);
 	if (!c)
 		return -1;
+	(void)pthread_mutex_init(&c->lock, NULL);
 	c->o = *options;
 	c->o.connect_timeout_ms = c->o.connect_timeout_ms ? c->o.connect_timeout_ms : 5000;
 	c->o.timeout_ms = c->o.timeout_ms ? c->o.timeout_ms : 30000;
 	c->o.max_response_bytes = c->o.max_response_bytes ? c->o.max_response_bytes : 16 << 20;
 	c->url = (struct buf)BUF_INIT(URL_MAX);
 	c->o.base = NULL;
-	if (set_base(c, str_from(options->base), e) < 0)
+	if (set_base(c, str_from(options->base), e) < 0 || set_files(c, options, e) < 0)
 		return -1;
 	/* Counted by the library, and safe from many threads in Debian's build. */
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		return err_fail(e, ERR_MEMORY, "the HTTP client did not start");
 	c->easy = curl_easy_init();
-	c->multi = curl_multi_init();
-	if (!c->easy || !c->multi)
+	if (!c->easy)
 		return err_fail(e, ERR_MEMORY, "the HTTP client did not start");
-	(void)curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, (long)KEPT_CONNECTIONS);
+	if (renew_multi(c, e) < 0)
+		return -1;
 	*out = c;
 	c = NULL;
 	return 0;
@@ -103,6 +112,10 @@ struct http_client *http_client_close(struct http_client *c)
 	buf_fini(&c->body);
 	mem_free(c->base);
 	mem_free(c->unix_path);
+	mem_free(c->ca_file);
+	mem_free(c->cert_file);
+	mem_free(c->key_file);
+	(void)pthread_mutex_destroy(&c->lock);
 	mem_free(c);
 	return NULL;
 }
@@ -115,7 +128,9 @@ void http_client_closep(struct http_client **c)
 void http_client_cancel(struct http_client *c)
 {
 	atomic_store(&c->is_cancelled, true);
+	(void)pthread_mutex_lock(&c->lock);
 	(void)curl_multi_wakeup(c->multi);
+	(void)pthread_mutex_unlock(&c->lock);
 }
 
 void http_client_reset(struct http_client *c)
@@ -176,6 +191,11 @@ struct str http_response_header(const struct http_response *r, const char *name)
 
 /* --- What we send ------------------------------------------------------------------------- */
 
+static bool is_under(struct str url, struct str base)
+{
+	return str_starts(url, base) && (url.n == base.n || strchr("/?#", url.p[base.n]));
+}
+
 /* The URL of the request into c->url. */
 static int write_url(struct fetch *f, struct err *e)
 {
@@ -188,6 +208,7 @@ static int write_url(struct fetch *f, struct err *e)
 	for (size_t i = 0; i < target.n; i++)
 		if ((unsigned char)target.p[i] <= ' ' || target.p[i] == 0x7f)
 			return err_field(e, "target", "holds a space or control character");
+	f->is_own = !is_full || !c->base[0] || is_under(target, str_from(c->base));
 	buf_clear(&c->url);
 	if (!is_full)
 		buf_add(&c->url, str_from(c->base));
@@ -274,6 +295,8 @@ static int prepare(struct fetch *f, struct err *e)
 		(void)curl_easy_setopt(c->easy, CURLOPT_UNIX_SOCKET_PATH, c->unix_path);
 	if (c->unix_path || is_loopback(c->url.p))
 		(void)curl_easy_setopt(c->easy, CURLOPT_PROXY, "");
+	if (client_is_own_tls(f) && client_tls_prepare(f) && renew_multi(c, e) < 0)
+		return -1;
 	set_method_and_body(c->easy, f->r);
 	if (curl_easy_setopt(c->easy, CURLOPT_URL, c->url.p) != CURLE_OK)
 		return err_fail(e, ERR_MEMORY, "out of memory");
@@ -297,6 +320,8 @@ static enum err_kind kind_of(CURLcode code)
 static int tell(struct fetch *f, CURLcode code, struct err *e)
 {
 	struct str url = buf_str(&f->c->url);
+	if (client_is_own_tls(f) && client_tls_explain(f, code, e))
+		return -1;
 	/* Without the query, which may hold what is nobody's business. */
 	url = str_sub(url, 0, str_find_char(url, '?'));
 	if (f->c->unix_path)

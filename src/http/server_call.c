@@ -44,6 +44,7 @@ void call_unref(struct http_call *c)
 	atomic_fetch_sub(&s->bodies_bytes, c->charged_bytes);
 	buf_fini(&c->body);
 	c->arena = arena_free(c->arena);
+	shown_unref(c->shown);
 	mem_free(c);
 	server_unref(s);
 }

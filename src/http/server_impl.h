@@ -7,6 +7,7 @@
  *   server_mhd.c    the library's callbacks: a connection, a request, its end
  *   server_call.c   what a handler sees: the request's parts and the answer
  *   server_watch.c  one thread that cuts slow clients, notices clients that left, and lingers
+ *   server_tls.c    the certificates that a connection showed
  *   listen.c        addresses and listening sockets
  *
  * Lock order: http_server.lock, then what the library locks. No callback of ours is entered
@@ -41,6 +42,14 @@ enum call_state {
 	CALL_ABANDONED, /* the server answered in the owner's place */
 };
 
+/* The certificates of a connection: held by it, and by its calls that have asked for them. */
+struct shown {
+	atomic_uint refs;
+	struct arena *arena;
+	struct cert *chain;
+	size_t count;
+};
+
 struct conn {
 	struct http_server *server;
 	struct conn *next, *prev;
@@ -49,6 +58,9 @@ struct conn {
 	bool is_over;		     /* beyond a limit: gets 503 only */
 	bool must_linger;	     /* bytes may come that nobody reads: close gently */
 	char peer[PEER_SIZE];
+	void *session;	     /* of the TLS library; NULL: plain */
+	struct shown *shown; /* NULL: not read yet */
+	unsigned mark;
 };
 
 struct http_call {
@@ -73,6 +85,7 @@ struct http_call {
 	struct buf body;
 	size_t charged_bytes; /* of bodies_bytes */
 	char peer[PEER_SIZE];
+	struct shown *shown; /* NULL: nobody asked */
 
 	struct MHD_Response *response;
 	unsigned status;
@@ -147,6 +160,11 @@ void call_abandon(struct http_call *c);
 void call_tell_gone(struct http_call *c);
 /* The error body of the API, in arena memory or static. */
 struct str call_error_body(struct arena *a, const struct err *e);
+
+/* --- server_tls.c --- */
+
+/* One holder less. NULL is accepted. */
+void shown_unref(struct shown *s);
 
 /* --- server_watch.c --- */
 

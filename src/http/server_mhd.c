@@ -71,6 +71,11 @@ static struct conn *conn_begin(struct http_server *s, struct MHD_Connection *mhd
 	write_peer(
 		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr,
 		c->peer);
+	if (s->o.tls) {
+		c->session = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION)
+				     ->tls_session;
+		tls_server_bind(s->o.tls, c->session);
+	}
 	(void)pthread_mutex_lock(&s->lock);
 	c->is_over = is_over_limit(s, c);
 	set_deadline(c, c->is_over ? REFUSED_S : s->o.request_timeout_s);
@@ -98,6 +103,7 @@ static void conn_end(struct conn *c)
 		c->next->prev = c->prev;
 	s->conn_count--;
 	(void)pthread_mutex_unlock(&s->lock);
+	shown_unref(c->shown);
 	mem_free(c);
 }
 
@@ -214,7 +220,10 @@ static enum MHD_Result refuse_by_hand(struct http_call *c, const struct err *e,
 		 status_line, body.n);
 	buf_add(&b, body);
 	/* If it does not fit into the socket's buffer the client reads nothing anyway. */
-	(void)send(c->conn->fd, b.p, b.n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (c->conn->session)
+		tls_say(c->conn->session, buf_str(&b));
+	else
+		(void)send(c->conn->fd, b.p, b.n, MSG_NOSIGNAL | MSG_DONTWAIT);
 	return MHD_NO;
 }
 
@@ -378,22 +387,46 @@ static enum MHD_Result on_request(void *server UNUSED, struct MHD_Connection *mh
 
 /* --- Start and stop ----------------------------------------------------------------------- */
 
+/* The library's options are values of one type: what is of ours and constant goes through here. */
+static struct MHD_OptionItem option_of(enum MHD_OPTION option, const void *value)
+{
+	union {
+		const void *ours;
+		void *theirs;
+	} p = {.ours = value};
+	return (struct MHD_OptionItem){option, 0, p.theirs};
+}
+
+static struct MHD_OptionItem option_retrieve(void)
+{
+	union {
+		tls_function *ours;
+		intptr_t theirs;
+	} p = {.ours = tls_server_retrieve()};
+	return (struct MHD_OptionItem){MHD_OPTION_HTTPS_CERT_CALLBACK2, p.theirs, NULL};
+}
+
 MUST int mhd_start(struct http_server *s, int listen_fd, struct err *e)
 {
 	/* Refused connections need room too, and the library divides its limit among threads.
 	 */
 	unsigned connections = 2 * s->o.max_connections + 64;
-	struct MHD_OptionItem pool[] = {
-		{MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)s->o.threads, NULL},
-		{MHD_OPTION_END, 0, NULL},
-	};
-	if (s->o.threads < 2)
-		pool[0].option = MHD_OPTION_END;
+	struct MHD_OptionItem some[4];
+	unsigned n = 0,
+		 flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME;
+	if (s->o.threads > 1)
+		some[n++] = (struct MHD_OptionItem){MHD_OPTION_THREAD_POOL_SIZE,
+						    (intptr_t)s->o.threads, NULL};
+	if (s->o.tls) {
+		flags |= MHD_USE_TLS;
+		some[n++] = option_of(MHD_OPTION_HTTPS_PRIORITIES, tls_priorities);
+		some[n++] = option_retrieve();
+	}
+	some[n] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
 	s->daemon = MHD_start_daemon(
-		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME, 0, NULL,
-		NULL, on_request, s,
+		flags, 0, NULL, NULL, on_request, s,
 		/* clang-format off */
-		MHD_OPTION_ARRAY, pool,
+		MHD_OPTION_ARRAY, some,
 		MHD_OPTION_LISTEN_SOCKET, (MHD_socket)listen_fd,
 		MHD_OPTION_CONNECTION_LIMIT, connections,
 		MHD_OPTION_CONNECTION_TIMEOUT, s->o.idle_timeout_s,

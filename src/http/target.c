@@ -177,7 +177,7 @@ MUST int http_target_read(struct str raw, struct arena *a, struct http_target *o
 	if (str_find_char(own, '#') < own.n)
 		return err_field(e, "path", "holds a '#'");
 	size_t mark = str_find_char(own, '?');
-	struct http_target t = {.path = str_sub(own, 0, mark)};
+	struct http_target t = {.raw = own, .path = str_sub(own, 0, mark)};
 	if (read_path(&t, a, e) < 0)
 		return -1;
 	if (mark < own.n && read_query(str_sub(own, mark + 1, own.n), &t, a, e) < 0)

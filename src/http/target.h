@@ -15,6 +15,7 @@ struct http_param {
 };
 
 struct http_target {
+	struct str raw;	 /* path and query as they were sent: what is signed */
 	struct str path; /* as it was sent, without the query: for logs */
 	struct str
 		segments[HTTP_SEGMENTS_MAX]; /* decoded; "/" has none, "/a/" has "a" and "" */
