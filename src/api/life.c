@@ -4,6 +4,7 @@
 #include "api/pages.h"
 #include "api/place.h"
 #include "api/promises.h"
+#include "api/secrets.h"
 #include "core/state.h"
 #include "core/tree.h"
 #include "store/instance.h"
@@ -162,6 +163,8 @@ MUST int life_publish(struct api_call *c, struct instance *i, const struct json 
 		      struct err *e)
 {
 	struct str text = json_text(as_texts(connection, c->a), c->a);
+	if (secrets_check_connection(c, i, connection, e) < 0)
+		return -1;
 	if (text.n > MODEL_CONNECTION_MAX)
 		return err_field(e, "connection_parameter_dict",
 				 "has %zu bytes; at most %d are allowed", text.n,

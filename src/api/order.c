@@ -5,6 +5,7 @@
 #include "api/life.h"
 #include "api/params.h"
 #include "api/place.h"
+#include "api/secrets.h"
 #include "base/id.h"
 #include "core/state.h"
 #include "store/customer.h"
@@ -359,6 +360,9 @@ MUST static int create(struct api_call *c, const struct request *r,
 		.requester_id = requester ? requester->id : 0,
 		.customer_id = customer->id,
 		.customer = customer->name,
+		.takes_clear = customer->takes_clear,
+		.person = access_person(c),
+		.readers_json = S("[]"),
 		.tree = requester ? requester->tree : r->title,
 		.requester = requester ? requester->guid : S(""),
 		.release_id = release->id,
@@ -439,14 +443,14 @@ MUST static int find_customer(struct api_call *c, const struct order *o,
 {
 	struct str name;
 	if (requester)
-		return store_customer_get(c->tx, c->a, requester->customer, c->now_ms, out, e);
+		return secrets_customer(c, requester->customer, out, e);
 	if (access_node(c).n)
 		return err_field(e, "requester", "is required: a node asks for its instances");
 	if (!access_is_all(c))
 		return access_customer(c, o->customer, out, e);
 	if (access_customer_name(c, o->customer, &name, e) < 0)
 		return -1;
-	return store_customer_get(c->tx, c->a, name, c->now_ms, out, e);
+	return secrets_customer(c, name, out, e);
 }
 
 /* The instance that has the request's key: 1 or 0. */
@@ -468,9 +472,11 @@ static struct str canonical(struct api_call *c, const struct json *j)
 	return arena_dup(c->a, buf_str(&b));
 }
 
-MUST static int read_request(struct api_call *c, const struct order *o, int64_t customer_id,
-			     struct release *release, struct request *r, struct err *e)
+MUST static int read_request(struct api_call *c, const struct order *o,
+			     const struct customer *customer, struct release *release,
+			     struct request *r, struct err *e)
 {
+	struct params_secrets names;
 	int rc = o->may_be_opaque
 			 ? order_release_or_opaque(c, o->release, "release", release, e)
 			 : order_release(c, o->release, "release", release, e);
@@ -493,9 +499,12 @@ MUST static int read_request(struct api_call *c, const struct order *o, int64_t 
 		return err_field(e, "where", "has %zu bytes; at most %d are allowed",
 				 r->where_json.n, MODEL_WHERE_MAX);
 	const struct json *parameters = o->parameters ? o->parameters : json_object_new(c->a);
-	if (params_check(c, release, r->type, o->is_shared, parameters, e) < 0)
+	if (params_check(c, release, r->type, o->is_shared, parameters, e) < 0 ||
+	    params_secrets(c, release->id, release->name, r->type, &names, e) < 0 ||
+	    secrets_check(c, &names.parameters, parameters, "parameters", customer->takes_clear,
+			  e) < 0)
 		return -1;
-	return check_where(c, o, customer_id, e);
+	return check_where(c, o, customer->id, e);
 }
 
 MUST static int reload(struct api_call *c, int64_t id, struct instance *out, struct err *e)
@@ -535,7 +544,7 @@ MUST int order_request(struct api_call *c, const struct order *o, struct instanc
 		return -1;
 	if (o->has_state && o->state == INSTANCE_DESTROYED)
 		return destroy_by_key(c, &i, found > 0, o, &customer, requester, out, e);
-	if (read_request(c, o, customer.id, &release, &r, e) < 0)
+	if (read_request(c, o, &customer, &release, &r, e) < 0)
 		return -1;
 	if (!found) /* what a new one is, is known without asking */
 		return create(c, &r, &release, &customer, requester, out, e);

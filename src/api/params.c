@@ -7,16 +7,21 @@
 
 #include <pthread.h>
 
+#include "api/secrets.h"
 #include "base/mem.h"
 #include "json/schema.h"
-#include "profile/spec.h"
+#include "profile/secrets.h"
 #include "store/release.h"
+#include "trust/age.h"
 
 struct entry {
 	int64_t release_id;
 	struct str type;
 	struct arena *arena;
 	struct schema *schema; /* NULL: the type takes anything */
+	struct schema *sealed; /* the same where every secret is sealed; NULL: there is none */
+	struct json *tree;     /* of the schema */
+	struct params_secrets secrets;
 	bool is_host;
 	unsigned users;
 	uint64_t used_at;
@@ -115,15 +120,24 @@ static int stored_is_bad(struct err *e, const char *what, struct str name)
 	return err_in(e, "%s %" STR_F, what, STR_A(name));
 }
 
+static const struct schema_options options = {.is_closed = true};
+
 MUST static int compile_type(const struct spec_type *t, struct entry *en, struct err *e)
 {
-	struct json *tree;
-	const struct schema_options options = {.is_closed = true};
 	en->is_host = t->is_shared;
+	en->secrets.parameters = t->secret_parameters;
+	en->secrets.connection = t->secret_connection;
 	if (!t->parameters_schema.n)
 		return 0;
-	if (json_parse(t->parameters_schema, en->arena, &tree, e) < 0 ||
-	    schema_compile(tree, &options, en->arena, &en->schema, e) < 0)
+	if (json_parse(t->parameters_schema, en->arena, &en->tree, e) < 0 ||
+	    schema_compile(en->tree, &options, en->arena, &en->schema, e) < 0)
+		return stored_is_bad(e, "parameters' schema of type", t->name);
+	if (!t->secret_parameters.count)
+		return 0;
+	struct json *sealed =
+		profile_schema_sealed(en->tree, &t->secret_parameters, NULL, en->arena);
+	if (arena_check(en->arena, e) < 0 ||
+	    schema_compile(sealed, &options, en->arena, &en->sealed, e) < 0)
 		return stored_is_bad(e, "parameters' schema of type", t->name);
 	return 0;
 }
@@ -169,6 +183,42 @@ MUST static int get_entry(struct api_call *c, const struct release *r, struct st
 	return 0;
 }
 
+static void let_go(struct api_call *c, struct entry *en, bool is_kept)
+{
+	if (is_kept)
+		leave(c->api->checked, en);
+	else
+		entry_free(en);
+}
+
+/* Which schema the values are checked by: secrets may be clear, sealed, or some of both. */
+MUST static int check_values(const struct entry *en, const struct json *values, struct arena *a,
+			     struct err *e)
+{
+	const struct spec_list *names = &en->secrets.parameters;
+	const struct schema *schema = en->schema;
+	size_t sealed = 0, clear = 0;
+	for (size_t i = 0; i < names->count; i++) {
+		const struct json *v = json_get(values, names->items[i]);
+		if (!v)
+			continue;
+		if (age_is_sealed(json_str_of(v, S(""))))
+			sealed++;
+		else
+			clear++;
+	}
+	struct schema *mixed = NULL;
+	if (sealed && clear) {
+		struct json *tree = profile_schema_sealed(en->tree, names, values, a);
+		if (arena_check(a, e) < 0 || schema_compile(tree, &options, a, &mixed, e) < 0)
+			return -1;
+		schema = mixed;
+	} else if (sealed) {
+		schema = en->sealed;
+	}
+	return schema_check(schema, values, S("parameters"), a, e);
+}
+
 MUST int params_check(struct api_call *c, const struct release *r, struct str type,
 		      bool is_shared, const struct json *parameters, struct err *e)
 {
@@ -183,11 +233,39 @@ MUST int params_check(struct api_call *c, const struct release *r, struct str ty
 		rc = err_field(e, "shared",
 			       "type %" STR_F " of %" STR_F " hosts no shared instances",
 			       STR_A(type), STR_A(r->name));
+	else if (!is_shared && en->schema && secrets_are_guarded(c))
+		rc = check_values(en, parameters, c->a, e);
 	else if (!is_shared && en->schema)
 		rc = schema_check(en->schema, parameters, S("parameters"), c->a, e);
-	if (is_kept)
-		leave(c->api->checked, en);
-	else
-		entry_free(en);
+	let_go(c, en, is_kept);
 	return rc;
+}
+
+static struct spec_list copied(const struct spec_list *l, struct arena *a)
+{
+	struct spec_list out = {.items = ARENA_ARRAY(a, struct str, l->count)};
+	for (size_t i = 0; out.items && i < l->count; i++)
+		out.items[out.count++] = arena_dup(a, l->items[i]);
+	return out;
+}
+
+MUST int params_secrets(struct api_call *c, int64_t release_id, struct str release_name,
+			struct str type, struct params_secrets *out, struct err *e)
+{
+	const struct release r = {.id = release_id, .name = release_name, .uri = release_name};
+	struct entry *en;
+	bool is_kept;
+	*out = (struct params_secrets){.parameters = {.count = 0}};
+	if (!release_name.n)
+		return 0;
+	if (get_entry(c, &r, type, &en, &is_kept, e) < 0) {
+		if (e->kind != ERR_INVALID)
+			return -1;
+		err_clear(e); /* another release's type, which this one has no more */
+		return 0;
+	}
+	out->parameters = copied(&en->secrets.parameters, c->a);
+	out->connection = copied(&en->secrets.connection, c->a);
+	let_go(c, en, is_kept);
+	return arena_check(c->a, e);
 }

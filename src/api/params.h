@@ -6,6 +6,7 @@
  * going first. Any number of threads.
  */
 #include "api/call.h"
+#include "profile/spec.h"
 
 enum { PARAMS_KEPT_MAX = 128, PARAMS_ARENA_BYTES = 8 << 20 };
 
@@ -15,7 +16,17 @@ MUST int checked_new(struct checked **out, struct err *e);
 /* No check may be under way. NULL accepted; gives NULL. */
 struct checked *checked_free(struct checked *k);
 
+/* The secret members of a type (profile/secrets.h). */
+struct params_secrets {
+	struct spec_list parameters, connection;
+};
+/* Of a type of a release; none where the release is opaque or has no such type. The names are in
+ * the call's arena. */
+MUST int params_secrets(struct api_call *c, int64_t release_id, struct str release_name,
+			struct str type, struct params_secrets *out, struct err *e);
+
 /*
+ * A sealed text is taken in the place of a secret member; what is in it the node checks.
  * ERR_INVALID: `type` if the release has no such type, `shared` if it hosts none and
  * `is_shared`, `parameters.x` for a bad parameter.
  */

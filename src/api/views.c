@@ -2,6 +2,7 @@
 #include "api/views.h"
 
 #include "api/access.h"
+#include "api/secrets.h"
 #include "core/state.h"
 
 /* clang-format off */
@@ -40,6 +41,7 @@ static const struct json_field instance_fields[] = {
 	JSON_STR(V, message, "message", 0, INT64_MAX, 0, "What its node said with its last report."),
 	JSON_TREE(V, refusals, "refusals", 0, "Why it waits, a sentence a node."),
 	JSON_STRUCT(V, promises, struct view_counts, "promises", &counts_desc, 0, "Its health promises by state."),
+	JSON_TREE(V, secrets, "secrets", JSON_OMIT_EMPTY, "Of secret parameters and connection parameters: sealed, or clear at the master."),
 };
 const struct json_desc view_instance_desc =
 	JSON_DESC(V, instance_fields, "Instance", "An instance of a release.");
@@ -122,6 +124,7 @@ static const struct json_field customer_fields[] = {
 	JSON_STR(V, country, "country", 0, INT64_MAX, 0, "ISO 3166-1 alpha-2."),
 	JSON_STR(V, vat_number, "vat_number", 0, INT64_MAX, 0, "Empty: none."),
 	JSON_STR(V, created_at, "created_at", 0, INT64_MAX, 0, "When it first came."),
+	JSON_STR(V, secrets, "secrets", 0, INT64_MAX, JSON_OMIT_EMPTY, "sealed: the master takes secrets sealed only; clear: also as they are."),
 };
 const struct json_desc view_customer_desc =
 	JSON_DESC(V, customer_fields, "Customer", "Who is billed.");
@@ -185,6 +188,7 @@ void view_instance_of(struct api_call *c, const struct instance *i, struct view_
 		.message = i->message,
 		.refusals = lines(c->a, i->refusals),
 		.promises = {i->kept, i->broken, i->unknown},
+		.secrets = reads ? secrets_marks(c, i) : NULL,
 	};
 }
 
@@ -265,5 +269,8 @@ void view_customer_of(struct api_call *c, const struct customer *r, struct view_
 		.country = r->country,
 		.vat_number = r->vat_number,
 		.created_at = view_at(c->a, r->created_at_ms),
+		.secrets = !secrets_are_guarded(c) ? S("")
+			   : r->takes_clear	   ? S("clear")
+						   : S("sealed"),
 	};
 }

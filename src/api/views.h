@@ -25,6 +25,7 @@ struct view_instance {
 	struct str created_at, message;
 	struct json *refusals;
 	struct view_counts promises;
+	struct json *secrets; /* api/secrets.h; NULL: none */
 };
 struct view_node {
 	struct str node, title, region, network;
@@ -51,7 +52,7 @@ struct view_event {
 	struct str hash;
 };
 struct view_customer {
-	struct str customer, address, country, vat_number, created_at;
+	struct str customer, address, country, vat_number, created_at, secrets;
 };
 
 extern const struct json_desc view_instance_desc, view_node_desc, view_release_desc,
