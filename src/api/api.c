@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #include "api/access.h"
+#include "api/acme.h"
 #include "api/audit.h"
 #include "api/bill.h"
 #include "api/call.h"
@@ -188,6 +189,8 @@ MUST static int read_body(struct api_call *c, const struct api_request *req, str
 	const struct json_desc *d = c->op->in;
 	bool is_v0 = op_is_v0(c->target.path);
 	c->body_text = req->body;
+	if (acme_is_path(c->target.path))
+		return 0; /* its bodies are signed: their readers check all of them */
 	if (is_v0 && !accepts_json(req->accept))
 		return refuse_as(e, 406, "", "answers are application/json");
 	if (!d) {
@@ -216,6 +219,7 @@ MUST int api_open(struct api *api, const struct api_request *req, struct arena *
 		return arena_check(a, e);
 	c->api = api;
 	c->a = a;
+	c->req = req;
 	c->opened_at_ms = clock_now_ms(api->options.clock);
 	c->caller = req->caller;
 	if (find_row(c, req, e) < 0 || access_door(c, e) < 0 || read_query(c, e) < 0 ||
@@ -326,7 +330,9 @@ void api_refuse(const struct api_request *req, const struct err *why, struct are
 	struct buf b CLEAN(buf_fini) = BUF_INIT(8192);
 	const char *phrase;
 	*out = (struct api_response){.content_type = "application/json"};
-	if (op_is_v0(req->target)) {
+	if (acme_is_path(req->target)) {
+		acme_refuse(why, &b, out);
+	} else if (op_is_v0(req->target)) {
 		out->status = v0_status(why, &phrase);
 		add_v0(&b, why, out->status, phrase);
 	} else {

@@ -42,6 +42,7 @@ struct api_call {
 	struct api *api;
 	struct arena *a;
 	const struct op *op;
+	const struct api_request *req; /* as it came; lives as long as the call */
 	struct str params[HTTP_PARAMS_MAX];
 	struct http_target target;
 	struct str body_text;
