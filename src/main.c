@@ -10,9 +10,11 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
+#include "api/permissions.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "cli/client.h"
+#include "cli/people.h"
 #include "cli/settings.h"
 #include "json/json.h"
 #include "master/master.h"
@@ -396,6 +398,12 @@ static int do_master(struct cli_call *c, struct err *e)
 	return master_run(&o, e);
 }
 
+static int do_permissions(struct cli_call *c, struct err *e)
+{
+	(void)fprintf(c->out, "%" STR_F, STR_A(permissions_page(c->arena)));
+	return arena_check(c->arena, e);
+}
+
 /* ---- the table ----------------------------------------------------------------------------- */
 
 static const char running[] = "Running a cloud (daemons; operators)";
@@ -483,10 +491,21 @@ static const struct cli_cmd daemons[] = {
 	 .exits = "4 another supervisor runs there"},
 };
 
+static const struct cli_cmd pages[] = {
+	{.name = "docs permissions",
+	 .group = "This program",
+	 .fn = do_permissions,
+	 .help = "Print who may what: operations by roles.",
+	 .example = "hoc docs permissions >permissions.md"},
+};
+
 int main(int argc, char **argv)
 {
-	const struct cli_table tables[] = {
-		cli_commands, {daemons, ARRAY_LEN(daemons)}, cli_own_commands};
+	const struct cli_table tables[] = {cli_commands,
+					   cli_people_commands,
+					   {daemons, ARRAY_LEN(daemons)},
+					   cli_own_commands,
+					   {pages, ARRAY_LEN(pages)}};
 	/* Directories of a node are searched by its tenants' users; what is secret has a mode of its own. */
 	(void)umask(022);
 	if (argc == 2 && strcmp(argv[1], PROFILE_EVAL_VERB) == 0)

@@ -6,6 +6,7 @@
  */
 #include "api/audit.h"
 #include "api/handlers.h"
+#include "api/people.h"
 #include "api/secrets.h"
 #include "api/views.h"
 
@@ -146,7 +147,7 @@ static const struct op rows[] = {
 
 const struct op_table op_cloud = {rows, ARRAY_LEN(rows)};
 
-static const struct op_table *const tables[] = {&op_cloud, &op_audit, &op_secrets};
+static const struct op_table *const tables[] = {&op_cloud, &op_people, &op_audit, &op_secrets};
 
 const struct op *op_at(size_t i)
 {

@@ -13,6 +13,8 @@ static enum http_method method_of(const char *name)
 {
 	if (strcmp(name, "PUT") == 0)
 		return HTTP_PUT;
+	if (strcmp(name, "DELETE") == 0)
+		return HTTP_DELETE;
 	return strcmp(name, "POST") == 0 ? HTTP_POST : HTTP_GET;
 }
 
@@ -54,7 +56,10 @@ MUST int client_get_text(struct cli_call *c, struct str path, struct str *out, s
 MUST int client_send(struct cli_call *c, const char *method, struct str path,
 		     const struct json *body, struct json **out, struct err *e)
 {
-	struct str text, sent = body ? json_text(body, c->arena) : S("{}");
+	bool is_delete = strcmp(method, "DELETE") == 0; /* which has no body */
+	struct str text, sent = body	    ? json_text(body, c->arena)
+				: is_delete ? (struct str){NULL, 0}
+					    : S("{}");
 	if (arena_check(c->arena, e) < 0 || fetch(c, method, path, sent, &text, e) < 0)
 		return -1;
 	return json_parse(text, c->arena, out, e);

@@ -6,7 +6,7 @@
 
 /* GET; `path` begins with "/". Errors as the master gave them, with its field. */
 MUST int client_get(struct cli_call *c, struct str path, struct json **out, struct err *e);
-/* `method` is PUT or POST; `body` may be NULL. */
+/* `method` is PUT, POST or DELETE; `body` may be NULL, and is with DELETE. */
 MUST int client_send(struct cli_call *c, const char *method, struct str path,
 		     const struct json *body, struct json **out, struct err *e);
 /* GET of a text answer. */
