@@ -18,6 +18,7 @@
 #include "api/params.h"
 #include "api/place.h"
 #include "api/promises.h"
+#include "api/signed.h"
 #include "api/trust_crls.h"
 #include "base/mem.h"
 #include "store/node.h"
@@ -215,11 +216,13 @@ MUST int api_open(struct api *api, const struct api_request *req, struct arena *
 		  struct api_call **out, struct err *e)
 {
 	struct api_call *c = ARENA_NEW(a, struct api_call);
-	if (!c)
+	struct api_request *own = ARENA_NEW(a, struct api_request);
+	if (!c || !own)
 		return arena_check(a, e);
+	*own = *req;
 	c->api = api;
 	c->a = a;
-	c->req = req;
+	c->req = own;
 	c->opened_at_ms = clock_now_ms(api->options.clock);
 	c->caller = req->caller;
 	if (find_row(c, req, e) < 0 || access_door(c, e) < 0 || read_query(c, e) < 0 ||
@@ -241,12 +244,12 @@ MUST int api_run(struct api_call *c, struct db_tx *tx, bool may_wait, struct api
 {
 	call_begin(c, c->api, tx, c->a, out);
 	c->may_wait = may_wait;
-	if (access_load(c, e) < 0)
+	if (access_load(c, e) < 0 || signed_report_check(c, e) < 0)
 		return -1;
 	int rc = c->op->run(c, e);
-	if (rc < 0)
+	if (rc < 0 || signed_report_keep(c, e) < 0 || call_end(c, e) < 0)
 		return -1;
-	return call_end(c, e) < 0 ? -1 : rc;
+	return rc == 0 && signed_answer(c, e) < 0 ? -1 : rc;
 }
 
 MUST int api_handle(struct api *api, const struct api_request *req, struct db_tx *tx,
@@ -324,8 +327,8 @@ static int v1_status(const struct err *why)
 	return is_own ? why->os : err_kind_info(why->kind)->http_status;
 }
 
-void api_refuse(const struct api_request *req, const struct err *why, struct arena *a,
-		struct api_response *out)
+void api_refuse(struct api *api, const struct api_request *req, const struct err *why,
+		struct arena *a, struct api_response *out)
 {
 	struct buf b CLEAN(buf_fini) = BUF_INIT(8192);
 	const char *phrase;
@@ -349,6 +352,7 @@ void api_refuse(const struct api_request *req, const struct err *why, struct are
 	if (!out->body.n)
 		out->body = S("{\"error\": {\"kind\": \"memory\", \"field\": \"\", \"text\": "
 			      "\"the request needs too much memory\"}}");
+	signed_refusal(api, req, a, out);
 }
 
 /* ---- work without a request ---------------------------------------------------------------- */
@@ -386,6 +390,8 @@ MUST int api_assess(struct api *api, struct db_tx *tx, int64_t limit, struct are
 	size_t n = 0, m = 0;
 	int changed = 0;
 	call_begin(&c, api, tx, a, out ? out : &ignored);
+	if (signed_note_newest(api, tx, e) < 0)
+		return -1;
 	if (store_node_silent(tx, a, c.now_ms - api->options.liveness_limit_ms, limit, &silent,
 			      &n, e) < 0 ||
 	    store_promise_due(tx, a, c.now_ms, limit, &due, &m, e) < 0)

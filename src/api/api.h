@@ -129,9 +129,9 @@ bool api_call_is_read(const struct api_call *c);
 /* `may_wait`: a long poll may answer API_PARK. */
 MUST int api_run(struct api_call *c, struct db_tx *tx, bool may_wait, struct api_response *out,
 		 struct err *e);
-/* The answer for a failure. Never fails itself. */
-void api_refuse(const struct api_request *req, const struct err *why, struct arena *a,
-		struct api_response *out);
+/* The answer for a failure; signed like any other to a node. Never fails itself. */
+void api_refuse(struct api *api, const struct api_request *req, const struct err *why,
+		struct arena *a, struct api_response *out);
 
 /* api_open and api_run in one: for callers that already hold a write transaction. */
 MUST int api_handle(struct api *api, const struct api_request *req, struct db_tx *tx,

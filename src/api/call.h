@@ -35,6 +35,7 @@ struct api {
 	struct http_router *router;
 	struct checked *checked;       /* compiled schemas, api/params.h */
 	struct trust_crls *crls;       /* api/trust_crls.h */
+	_Atomic int64_t newest;	       /* event that an answer told of, api/signed.h */
 	_Atomic int64_t waiting_after; /* id up to which api_assess tried what waits */
 };
 
@@ -42,7 +43,7 @@ struct api_call {
 	struct api *api;
 	struct arena *a;
 	const struct op *op;
-	const struct api_request *req; /* as it came; lives as long as the call */
+	const struct api_request *req; /* as it came; its texts live as long as the call */
 	struct str params[HTTP_PARAMS_MAX];
 	struct http_target target;
 	struct str body_text;
@@ -52,6 +53,7 @@ struct api_call {
 	struct api_caller caller;
 	/* of one run */
 	struct access *access; /* who calls, api/access.h; NULL: work without a request */
+	struct guard *guard;   /* of a node that reports, api/signed.h; else NULL */
 	struct db_tx *tx;
 	int64_t now_ms;
 	bool may_wait;

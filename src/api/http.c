@@ -67,7 +67,7 @@ static void reply(struct http_call *http, const struct api_response *out)
 static void refuse(struct job *j, const struct err *why)
 {
 	struct api_response out;
-	api_refuse(&j->req, why, http_call_arena(j->http), &out);
+	api_refuse(j->h->options.api, &j->req, why, http_call_arena(j->http), &out);
 	reply(j->http, &out);
 }
 

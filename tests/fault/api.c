@@ -70,7 +70,7 @@ static bool judge_failure(struct trial *t, enum kind k, unsigned long n,
 		return complain(t, what, e);
 	if (!call->a && arena_new(API_ARENA_BYTES, &call->a, &(struct err)ERR_INIT) < 0)
 		return complain(t, "no memory", e);
-	api_refuse(&call->req, e, call->a, &call->out);
+	api_refuse(call->cloud->api, &call->req, e, call->a, &call->out);
 	if (call->out.status != (kinds[k].expected == ERR_MEMORY ? 503 : 500))
 		return complain(t, "wrong status", e);
 	t->failed++;

@@ -164,7 +164,7 @@ static int fuzz_api(const uint8_t *data, size_t n, bool is_v0)
 				      e.text);
 			abort();
 		}
-		api_refuse(&c.req, &e, c.a, &c.out);
+		api_refuse(cloud->api, &c.req, &e, c.a, &c.out);
 	}
 	struct json *answer;
 	bool is_json = strncmp(c.out.content_type, "application/json", 16) == 0;

@@ -163,7 +163,7 @@ static void run(struct sim *s, struct parked *p, bool may_wait)
 		return;
 	}
 	if (rc < 0)
-		api_refuse(&p->request, &e, p->memory, &r.response);
+		api_refuse(m->api, &p->request, &e, p->memory, &r.response);
 	else
 		wake(s, &r.response);
 	look_at_status(s, &p->request, r.response.status, r.response.body);
@@ -214,7 +214,7 @@ void master_take(struct sim *s, struct flight *f)
 		return;
 	}
 	struct api_response out;
-	api_refuse(&p.request, &e, p.memory, &out);
+	api_refuse(m->api, &p.request, &e, p.memory, &out);
 	sim_trace(s, "master refuses %" STR_F " %" STR_F ": %s", STR_A(p.request.method),
 		  STR_A(p.request.target), e.text);
 	look_at_status(s, &p.request, out.status, out.body);

@@ -162,7 +162,7 @@ static struct json *call(struct cloud *c, const struct api_request *req, bool ma
 	if (rc < 0) {
 		(void)snprintf(c->text, sizeof c->text, "%s", e.text);
 		(void)snprintf(c->field, sizeof c->field, "%s", e.field);
-		api_refuse(req, &e, r.a, &c->out);
+		api_refuse(c->api, req, &e, r.a, &c->out);
 	}
 	c->status = c->out.status;
 	if (rc != API_PARK && json_parse(c->out.body, c->a, &answer, &e) < 0)

@@ -196,7 +196,7 @@ static struct json *call_by(struct stage *s, enum api_caller_kind kind, const ch
 	if (key)
 		req.caller.key = key_name(key);
 	if (db_write(c->db, handle, &w, &e) < 0)
-		api_refuse(&req, &e, c->a, &c->out);
+		api_refuse(c->api, &req, &e, c->a, &c->out);
 	(void)snprintf(c->text, sizeof c->text, "%s", e.text);
 	(void)snprintf(c->field, sizeof c->field, "%s", e.field);
 	c->status = c->out.status;
