@@ -5,7 +5,7 @@
  *
  * A domain is a suffix: who has example.com has every name below it. Suffixes of two customers
  * never lie within each other, so a name has one owner at most. Names are lower case, without
- * a point at the end, as dns_name_check (api/names.h) takes them.
+ * a point at the end, as trust_dns_name (api/trust_names.h) takes them.
  */
 #include "core/model.h"
 #include "store/schema.h"
