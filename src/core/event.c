@@ -39,6 +39,9 @@ const char *event_kind_word(enum event_kind k)
 		[EVENT_DOMAIN_ADDED] = "domain.added",
 		[EVENT_DOMAIN_REMOVED] = "domain.removed",
 		[EVENT_DELEGATION_CHANGED] = "delegation.changed",
+		[EVENT_ACME_ACCOUNT] = "acme.account.changed",
+		[EVENT_ACME_KEY] = "acme.key.changed",
+		[EVENT_ACME_ORDERED] = "acme.ordered",
 	};
 	ASSERT((unsigned)k < EVENT_KINDS);
 	return words[k];
