@@ -401,9 +401,9 @@ static struct MHD_OptionItem option_retrieve(void)
 {
 	union {
 		tls_function *ours;
-		intptr_t theirs;
+		void *theirs;
 	} p = {.ours = tls_server_retrieve()};
-	return (struct MHD_OptionItem){MHD_OPTION_HTTPS_CERT_CALLBACK2, p.theirs, NULL};
+	return (struct MHD_OptionItem){MHD_OPTION_HTTPS_CERT_CALLBACK2, 0, p.theirs};
 }
 
 MUST int mhd_start(struct http_server *s, int listen_fd, struct err *e)

@@ -3,6 +3,9 @@
 /*
  * The other side of a server under test: bytes on a socket, sent and read by hand. Every wait
  * has a deadline of DEADLINE_S; what passes it fails the test.
+ *
+ * The same tests run over TLS when `over_tls` is set (RUN_BOTH_WAYS): then servers on TCP show
+ * the certificate "server", and whoever connects shakes hands first.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -19,7 +22,9 @@
 
 #include <cmocka.h>
 
+#include "certs.h"
 #include "http/server.h"
+#include "trust/tls.h"
 
 enum { DEADLINE_S = 20, RAW_MAX = 1 << 20 };
 
@@ -31,9 +36,35 @@ struct raw_answer {
 	char text[65536];
 };
 
+static struct certs *over_tls;
+static struct tls_server *over_tls_server;
+
+static inline int start_tls(void **state)
+{
+	(void)state;
+	over_tls = certs_new();
+	over_tls_server = certs_server(over_tls, "server");
+	return 0;
+}
+
+static inline int end_tls(void **state)
+{
+	(void)state;
+	over_tls_server = tls_server_free(over_tls_server);
+	certs_free(over_tls);
+	over_tls = NULL;
+	return 0;
+}
+
+/* Runs a table of tests plain, and then over TLS. */
+#define RUN_BOTH_WAYS(tests) \
+	(cmocka_run_group_tests_name("plain", tests, NULL, NULL) + \
+	 cmocka_run_group_tests_name("over TLS", tests, start_tls, end_tls))
+
 /* A connection with what was read ahead. */
 struct raw {
 	int fd;
+	void *session; /* NULL: plain */
 	size_t n;
 	char ahead[65536];
 };
@@ -65,12 +96,16 @@ static inline struct raw *raw_open(const char *address)
 			 0);
 	if (connect(r->fd, &to.any, is_unix ? sizeof to.un : sizeof to.v4) != 0)
 		fail_msg("connect to %s failed", address);
+	if (over_tls && !is_unix)
+		r->session = certs_connect(over_tls, r->fd, "client", NULL);
 	return r;
 }
 
 static inline void raw_close(struct raw *r)
 {
 	(void)close(r->fd);
+	if (r->session)
+		certs_disconnect(r->session);
 	free(r);
 }
 
@@ -78,7 +113,8 @@ static inline void raw_close(struct raw *r)
 static inline bool raw_send(struct raw *r, struct str s)
 {
 	while (s.n) {
-		ssize_t n = send(r->fd, s.p, s.n, MSG_NOSIGNAL);
+		ssize_t n = r->session ? certs_send(r->session, s.p, s.n)
+				       : send(r->fd, s.p, s.n, MSG_NOSIGNAL);
 		if (n <= 0)
 			return false;
 		s = str_sub(s, (size_t)n, s.n);
@@ -90,7 +126,9 @@ static inline bool raw_send(struct raw *r, struct str s)
 static inline bool raw_more(struct raw *r)
 {
 	assert_true(r->n < sizeof r->ahead);
-	ssize_t n = recv(r->fd, r->ahead + r->n, sizeof r->ahead - r->n, 0);
+	size_t room = sizeof r->ahead - r->n;
+	ssize_t n = r->session ? certs_receive(r->session, r->ahead + r->n, room)
+			       : recv(r->fd, r->ahead + r->n, room, 0);
 	r->n += n > 0 ? (size_t)n : 0;
 	return n > 0;
 }
@@ -150,6 +188,8 @@ static inline struct http_server *server_start(struct http_server_options o,
 	struct http_server *s = NULL;
 	if (!o.listen)
 		o.listen = "127.0.0.1:0";
+	if (!o.tls)
+		o.tls = over_tls_server;
 	if (http_server_open(&o, fn, user, &s, &e) < 0)
 		fail_msg("%s", e.text);
 	return s;

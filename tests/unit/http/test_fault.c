@@ -98,5 +98,5 @@ int main(void)
 		cmocka_unit_test(a_request_is_served_or_refused),
 		cmocka_unit_test(a_client_fetches_or_says_why_not),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return RUN_BOTH_WAYS(tests);
 }

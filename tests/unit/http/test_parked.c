@@ -244,5 +244,5 @@ int main(void)
 		cmocka_unit_test(a_pipelined_request_waits_for_the_parked_one),
 		cmocka_unit_test(an_answer_may_overtake_the_handler),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return RUN_BOTH_WAYS(tests);
 }

@@ -414,5 +414,5 @@ int main(void)
 		cmocka_unit_test(an_address_has_one_server),
 		cmocka_unit_test(a_unix_socket_is_private_and_replaces_a_dead_one),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return RUN_BOTH_WAYS(tests);
 }
