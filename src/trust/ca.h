@@ -37,7 +37,7 @@ const char *ca_kind_word(enum ca_kind k); /* "users", "services" */
 struct ca;
 
 struct ca_make {
-	const char *dir; /* made; must hold no authority yet (ERR_CONFLICT) */
+	const char *dir; /* made whole or not at all; may exist if empty (else ERR_CONFLICT) */
 	enum ca_kind kind;
 	struct str cloud;      /* name of the cloud, part of the subjects */
 	struct str passphrase; /* seals the keys; "": plain files of mode 0600 */
@@ -49,14 +49,21 @@ struct ca_make {
 	int64_t now_ms;
 };
 MUST int ca_make(const struct ca_make *m, struct err *e);
-/* `secret`: passphrase or pin, as the directory needs. ERR_FORBIDDEN: wrong. ERR_NOT_FOUND. */
+/*
+ * `secret` here and below: passphrase or pin, as the directory needs. If the issuer is in a token
+ * and root.key is sealed beside it, a rollover needs both: the pin, a newline, the passphrase.
+ * ERR_FORBIDDEN: wrong. ERR_NOT_FOUND: no authority. ERR_CORRUPT: its files do not fit together.
+ */
 MUST int ca_open(const char *dir, struct str secret, struct ca **out, struct err *e);
 struct ca *ca_free(struct ca *ca);
 void ca_freep(struct ca **ca);
 
+/* Whose authority it is. */
 enum ca_kind ca_kind_of(const struct ca *ca);
-/* PEM of all roots (newest first), and of what a leaf is sent with: issuer, links. They live as
- * long as the ca. */
+/*
+ * PEM of all roots (newest first), and of what a leaf is sent with: issuer, links. They live as
+ * long as the ca. A server shows leaf, chain, roots; cert_trust_new takes roots and chain.
+ */
 struct str ca_roots(const struct ca *ca);
 struct str ca_chain(const struct ca *ca);
 /* SHA-256 of the newest root's DER: what tokens carry. */
@@ -67,14 +74,17 @@ int64_t ca_root_to_ms(const struct ca *ca);
 
 struct ca_leaf {
 	enum cert_kind kind; /* users: person, node, instance, master; services: service */
-	struct str name;     /* for the URI and common name; of a service its first DNS name */
+	struct str name; /* for the URI and common name; of a service its first name is taken */
 	struct cert_names names; /* DNS names and addresses; of a person none */
 	struct str public;	 /* DER of the public key */
 	bool is_server;		 /* users: master and node certificates serve too */
 	int64_t now_ms, days;	 /* 0: CA_LEAF_DAYS; never beyond the issuer's end */
 };
-/* Signs a leaf: *out is its DER, `serial` its number as hex. ERR_INVALID, ERR_UNSUPPORTED (the
- * issuer has ended). */
+/*
+ * Signs a leaf: *out is its DER, `serial` its number as hex. Keys: P-256 and Ed25519, for services
+ * also P-384 and RSA. ERR_INVALID (fields kind, name, names, csr…: also names outside a delegated
+ * authority's), ERR_UNSUPPORTED (the issuer has ended), ERR_BROKEN (the token failed).
+ */
 MUST int ca_sign(const struct ca *ca, const struct ca_leaf *leaf, struct arena *a,
 		 struct str *out, char serial[static CERT_SERIAL_SIZE], struct err *e);
 /* Signs an issuer of a node: path length 0, name constraints: only `names` (DNS subtrees; none:
@@ -82,8 +92,10 @@ MUST int ca_sign(const struct ca *ca, const struct ca_leaf *leaf, struct arena *
 MUST int ca_delegate(const struct ca *ca, struct str node, struct str public,
 		     const struct cert_names *names, int64_t now_ms, struct arena *a,
 		     struct str *out, char serial[static CERT_SERIAL_SIZE], struct err *e);
-/* An authority that was delegated: `chain_pem` is its certificate and what is above it. Then
- * ca_sign works on the node, within its names. */
+/*
+ * An authority that was delegated: `chain_pem` is its certificate and what is above it, `k` outlives
+ * it. Then ca_sign and ca_crl work on the node, within its names. ERR_INVALID: of another key.
+ */
 MUST int ca_open_delegated(const struct key *k, struct str chain_pem, struct ca **out,
 			   struct err *e);
 
@@ -92,22 +104,33 @@ struct ca_revoked {
 	int64_t at_ms;
 	int reason; /* RFC 5280 5.3.1: 0 unspecified, 1 key compromise, 4 superseded, 5 ceased */
 };
-/* A revocation list (DER), number `number`, valid for `days`. */
+/* A revocation list (DER), number `number` (each greater than the last), valid for `days`. */
 MUST int ca_crl(const struct ca *ca, const struct ca_revoked *revoked, size_t count,
 		int64_t number, int64_t now_ms, int64_t days, struct arena *a, struct str *out,
 		struct err *e);
 
-/* A fresh issuer under the same root (which must be online, or has signed `issuer_pem`). */
+/*
+ * Rollovers. The key that is replaced is destroyed (in a token it stays, unused); certificates that
+ * it signed remain good. A directory is one process's to change; whoever has it open opens it
+ * again. ERR_UNSUPPORTED: the root's key is not here.
+ */
+/* A fresh issuer under the same root. It has the name of the old one. */
 MUST int ca_roll_issuer(const char *dir, struct str secret, int64_t now_ms, struct err *e);
-/* A fresh root beside the old one, link certificates, and a fresh issuer under the new one. */
+/*
+ * A fresh root beside the old one, link certificates, and a fresh issuer under the new one. In a
+ * root_dir (which has no issuer) only the first two: see ca_install_roots.
+ */
 MUST int ca_roll_root(const char *dir, struct str secret, int64_t now_ms, struct err *e);
 /*
- * With an offline root: ca_request writes DIR/issuer.csr for a fresh issuing key
+ * With an offline root: ca_request_issuer writes DIR/issuer.csr for a fresh issuing key that waits
  * (DIR/issuer.key.next); ca_sign_issuer, run where root_dir is, signs it; ca_install_issuer takes
- * the certificate after checking it against root.pem.
+ * the certificate after checking it against root.pem and the waiting key, ERR_FORBIDDEN if another
+ * root signed it. After ca_roll_root in root_dir its root.pem and links.pem, one after the other,
+ * are handed to ca_install_roots: it takes roots that one of ours signed, else ERR_FORBIDDEN.
  */
 MUST int ca_request_issuer(const char *dir, struct str secret, struct arena *a,
 			   struct str *out_csr, struct err *e);
 MUST int ca_sign_issuer(const char *root_dir, struct str secret, struct str csr, int64_t now_ms,
 			struct arena *a, struct str *out_pem, struct err *e);
 MUST int ca_install_issuer(const char *dir, struct str pem, int64_t now_ms, struct err *e);
+MUST int ca_install_roots(const char *dir, struct str pem, int64_t now_ms, struct err *e);
