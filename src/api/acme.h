@@ -150,6 +150,8 @@ struct str acme_name_new(struct arena *a);
 struct str acme_url(struct api_call *c, const char *kind, struct str name, const char *sub);
 /* The name in such a URL, "" if it is none of that kind. */
 struct str acme_url_name(struct api_call *c, const char *kind, struct str url);
+/* The address that this request came to. */
+struct str acme_here(struct api_call *c);
 /* Adds a header. */
 void acme_header(struct api_call *c, const char *name, struct str value);
 /* Headers that every answer has: nonce, link to the directory, no caching. */
@@ -169,11 +171,18 @@ MUST int acme_answer_order(struct acme *m, int status, const struct acme_order *
 /* Lower case. */
 struct str acme_lower(struct arena *a, struct str name);
 
+/* ---- acme_certificate.c, shared --------------------------------------------------------------- */
+
+struct certificate;
+/* The certificate that an identifier of RFC 9773 4.1 names: 1, or 0 if there is none. */
+MUST int acme_renewal_find(struct api_call *c, struct str id, struct certificate *out,
+			   struct err *e);
+
 /* ---- handlers --------------------------------------------------------------------------------- */
 
 extern const struct op_table op_acme;
 extern const struct json_desc acme_message_desc; /* a flattened JWS */
-extern const struct json_desc acme_eab_out, acme_key_out;
+extern const struct json_desc acme_directory_out, acme_renewal_out, acme_eab_out, acme_key_out;
 
 #define HANDLER(name) MUST int name(struct api_call *c, struct err *e)
 /* acme_base.c */

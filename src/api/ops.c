@@ -4,6 +4,7 @@
  * passkeys. Routing, permissions, the mode of the transaction, the checking of input,
  * /openapi.json and the manual all come from it.
  */
+#include "api/acme.h"
 #include "api/audit.h"
 #include "api/handlers.h"
 #include "api/people.h"
@@ -147,7 +148,8 @@ static const struct op rows[] = {
 
 const struct op_table op_cloud = {rows, ARRAY_LEN(rows)};
 
-static const struct op_table *const tables[] = {&op_cloud, &op_people, &op_audit, &op_secrets};
+static const struct op_table *const tables[] = {&op_cloud, &op_people, &op_audit, &op_secrets,
+						&op_acme};
 
 const struct op *op_at(size_t i)
 {

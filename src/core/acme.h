@@ -67,7 +67,7 @@ struct acme_order {
 	int64_t id;
 	struct str name;
 	int64_t account_id;
-	struct str identifiers_json; /* ["www.example.com", "*.example.com"], sorted */
+	struct str identifiers_json; /* ["www.example.com", "*.example.com"], as ordered */
 	enum acme_status status;
 	struct str error_json;	/* a problem document, or "" */
 	struct str serial;	/* of the certificate, "" if none yet */

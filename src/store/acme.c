@@ -15,6 +15,8 @@ static const struct db_sql sql_account_add = {
 	"name thumbprint public customer contact binding status now"};
 static const struct db_sql sql_account_find = {
 	"acme_account_find", "SELECT " ACCOUNT " FROM acme_account WHERE name = $1", "name"};
+static const struct db_sql sql_account_get = {
+	"acme_account_get", "SELECT " ACCOUNT " FROM acme_account WHERE id = $1", "id"};
 static const struct db_sql sql_account_of_key = {
 	"acme_account_of_key", "SELECT " ACCOUNT " FROM acme_account WHERE thumbprint = $1",
 	"thumbprint"};
@@ -77,6 +79,14 @@ MUST int store_acme_account_find(struct db_tx *tx, struct arena *a, struct str n
 {
 	struct db_stmt *q = db_prepare(tx, &sql_account_find);
 	db_bind_str(q, "name", name);
+	return ROW_READ(q, a, account_row, out, e);
+}
+
+MUST int store_acme_account_get(struct db_tx *tx, struct arena *a, int64_t id,
+				struct acme_account *out, struct err *e)
+{
+	struct db_stmt *q = db_prepare(tx, &sql_account_get);
+	db_bind_i64(q, "id", id);
 	return ROW_READ(q, a, account_row, out, e);
 }
 
@@ -396,6 +406,12 @@ static const struct db_sql sql_auth_due = {
 	" ORDER BY due_at, id LIMIT $2",
 	"now limit"};
 
+static const struct db_sql sql_auth_due_next = {
+	"acme_authorization_due_next",
+	"SELECT COALESCE(MIN(due_at), 0) FROM acme_authorization"
+	" WHERE due_at > 0 AND due_at < $1",
+	"before"};
+
 static void auth_row(struct db_stmt *q, struct arena *a, struct acme_authorization *out)
 {
 	*out = (struct acme_authorization){
@@ -481,6 +497,13 @@ MUST int store_acme_due(struct db_tx *tx, struct arena *a, int64_t now_ms, int64
 	db_bind_i64(q, "now", now_ms);
 	db_bind_i64(q, "limit", limit);
 	return ROWS_READ(q, a, struct acme_authorization, auth_row, out, count, e);
+}
+
+MUST int store_acme_due_next(struct db_tx *tx, int64_t before_ms, int64_t *out, struct err *e)
+{
+	struct db_stmt *q = db_prepare(tx, &sql_auth_due_next);
+	db_bind_i64(q, "before", before_ms);
+	return number_at(q, out, e) < 0 ? -1 : 0;
 }
 
 /* ---- forgetting ---------------------------------------------------------------------------- */

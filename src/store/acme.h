@@ -11,6 +11,8 @@
 MUST int store_acme_account_add(struct db_tx *tx, struct acme_account *x, struct err *e);
 MUST int store_acme_account_find(struct db_tx *tx, struct arena *a, struct str name,
 				 struct acme_account *out, struct err *e);
+MUST int store_acme_account_get(struct db_tx *tx, struct arena *a, int64_t id,
+				struct acme_account *out, struct err *e);
 MUST int store_acme_account_of_key(struct db_tx *tx, struct arena *a, struct str thumbprint,
 				   struct acme_account *out, struct err *e);
 /* Contact, status, and the key. ERR_CONFLICT: the key is another account's. */
@@ -80,6 +82,9 @@ MUST int store_acme_authorization_holds(struct db_tx *tx, int64_t account_id, st
 /* Those whose validation is due, longest due first. */
 MUST int store_acme_due(struct db_tx *tx, struct arena *a, int64_t now_ms, int64_t limit,
 			struct acme_authorization **out, size_t *count, struct err *e);
+
+/* The moment of the first that is due before `before_ms`, 0 if there is none. */
+MUST int store_acme_due_next(struct db_tx *tx, int64_t before_ms, int64_t *out, struct err *e);
 
 /* Forgets used nonces that ended, and orders that ended ACME_KEEP_FOR_MS ago, at most `limit` of
  * each. */
