@@ -13,14 +13,17 @@
 #include "api/permissions.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "cli/audit.h"
 #include "cli/client.h"
 #include "cli/people.h"
 #include "cli/settings.h"
 #include "json/json.h"
+#include "master/init.h"
 #include "master/master.h"
 #include "profile/build.h"
 #include "profile/eval.h"
 #include "supervise/supervise.h"
+#include "trust/wipe.h"
 
 static int set_log_level(const struct cli_call *c, struct err *e)
 {
@@ -367,6 +370,22 @@ static int do_supervise(struct cli_call *c, struct err *e)
 
 /* ---- master -------------------------------------------------------------------------------- */
 
+#define SECRET_OPTIONS \
+	{.name = "passphrase-file", \
+	 .argument = "FILE", \
+	 .help = "Holds the passphrase that seals the keys; else systemd's credential " \
+		 "hoc-passphrase."}, \
+	{ \
+		.name = "pin-file", .argument = "FILE", \
+		.help = "Holds the PIN of the token; else systemd's credential hoc-pin." \
+	}
+
+#define DB_OPTION \
+	{ \
+		.name = "db", .argument = "URL", \
+		.help = "sqlite:PATH or postgresql://…; else DIR/master.db." \
+	}
+
 static const struct cli_option master_options[] = {
 	{.name = "data",
 	 .argument = "DIR",
@@ -378,9 +397,8 @@ static const struct cli_option master_options[] = {
 	 .initial = "127.0.0.1:8000"},
 	{.name = "local",
 	 .help = "No login: whoever reaches the loopback address is the operator."},
-	{.name = "db",
-	 .argument = "URL",
-	 .help = "sqlite:PATH or postgresql://…; else DIR/master.db."},
+	SECRET_OPTIONS,
+	DB_OPTION,
 	LOG_LEVEL_OPTION,
 	{.name = NULL},
 };
@@ -390,12 +408,103 @@ static int do_master(struct cli_call *c, struct err *e)
 	struct master_options o = {
 		.listen = cli_value(c, "listen"),
 		.is_local = cli_has(c, "local"),
+		.passphrase_file = cli_value(c, "passphrase-file"),
+		.pin_file = cli_value(c, "pin-file"),
 		.db = cli_value(c, "db"),
 		.program = c->program,
 	};
 	if (cli_path(c, "data", &o.data, e) < 0 || set_log_level(c, e) < 0)
 		return -1;
+	(void)trust_harden();
 	return master_run(&o, e);
+}
+
+static const struct cli_option init_options[] = {
+	{.name = "data",
+	 .argument = "DIR",
+	 .help = "Directory of the master.",
+	 .is_required = true},
+	{.name = "cloud",
+	 .argument = "NAME",
+	 .help = "Name of the cloud: a-z, 0-9 and '-'.",
+	 .is_required = true},
+	{.name = "name",
+	 .argument = "HOST",
+	 .help = "Host name or address that clients call the master by.",
+	 .is_required = true,
+	 .is_repeated = true},
+	{.name = "operator",
+	 .argument = "PERSON",
+	 .help = "Name of the first operator.",
+	 .is_required = true},
+	SECRET_OPTIONS,
+	{.name = "root-dir",
+	 .argument = "DIR",
+	 .help = "Keep the keys of the roots there, to be taken offline."},
+	{.name = "token",
+	 .argument = "URI",
+	 .help = "Make the issuing keys in this PKCS #11 token: pkcs11:token=NAME."},
+	{.name = "zone",
+	 .argument = "DOMAIN",
+	 .help = "DNS zone in which each customer has a domain."},
+	DB_OPTION,
+	{.name = NULL},
+};
+
+/* The next command of the operator, whole. */
+static void print_invitation(const struct cli_call *c, struct str token)
+{
+	const char *host = cli_value_at(c, "name", 0);
+	bool is_v6 = strchr(host, ':') != NULL;
+	struct str url = arena_fmt(c->arena, "https://%s%s%s:8000", is_v6 ? "[" : "", host,
+				   is_v6 ? "]" : "");
+	if (c->is_json) {
+		struct buf b CLEAN(buf_fini) = BUF_INIT(4096);
+		struct json *doc = json_object_new(c->arena);
+		json_set_str(c->arena, doc, S("cloud"), str_from(cli_value(c, "cloud")));
+		json_set_str(c->arena, doc, S("operator"), str_from(cli_value(c, "operator")));
+		json_set_str(c->arena, doc, S("token"), token);
+		json_write(doc, &b);
+		(void)fprintf(c->out, "%" STR_F "\n", STR_A(buf_str(&b)));
+		trust_wipe(b.p, b.n);
+		return;
+	}
+	(void)fprintf(
+		c->out,
+		"The cloud %s is made. Start its master, then join as %s within a day:\n\n"
+		"    hoc master run --data %s --listen ADDRESS:8000\n"
+		"    hoc login %" STR_F " %" STR_F "\n",
+		cli_value(c, "cloud"), cli_value(c, "operator"), cli_value(c, "data"),
+		STR_A(url), STR_A(token));
+}
+
+static int do_master_init(struct cli_call *c, struct err *e)
+{
+	struct str names[CLI_VALUES_MAX], token;
+	struct master_init i = {
+		.cloud = cli_value(c, "cloud"),
+		.zone = cli_value(c, "zone"),
+		.names = names,
+		.operator_name = cli_value(c, "operator"),
+		.passphrase_file = cli_value(c, "passphrase-file"),
+		.token_uri = cli_value(c, "token"),
+		.pin_file = cli_value(c, "pin-file"),
+		.db = cli_value(c, "db"),
+		.program = c->program,
+	};
+	for (const char *n; (n = cli_value_at(c, "name", i.name_count));)
+		names[i.name_count++] = str_from(n);
+	if (cli_path(c, "data", &i.data, e) < 0)
+		return -1;
+	if (cli_has(c, "root-dir") && cli_path(c, "root-dir", &i.root_dir, e) < 0)
+		return -1;
+	(void)trust_harden();
+	log_set_level(LOG_WARN);
+	if (master_init(&i, c->arena, &token, e) < 0)
+		return -1;
+	print_invitation(c, token);
+	trust_wipe_str(&token);
+	return 0;
 }
 
 static int do_permissions(struct cli_call *c, struct err *e)
@@ -416,16 +525,40 @@ static const struct cli_cmd daemons[] = {
 	 .options = master_options,
 	 .fn = do_master,
 	 .help = "Run a master until it is told to stop: orders, promises, usage, invoices.",
-	 .details = "Without TLS a master only listens on loopback, and only with --local: "
-		    "whoever reaches that address is the operator.\n"
+	 .details = "With authorities in DIR (hoc master init) it speaks TLS 1.3 alone, and "
+		    "callers show certificates. Without, it only listens on loopback, and only "
+		    "with --local: whoever reaches that address is the operator.\n"
 		    "Settings stand in DIR/master.json: who sells (seller: name, address, "
-		    "country, vat_number), and liveness_seconds, after which a silent node is "
-		    "lost.",
-	 .example = "hoc master run --data /var/lib/hoc/master --local\n"
+		    "country, vat_number), liveness_seconds, after which a silent node is "
+		    "lost, names and zone of the cloud, and limits (hoc docs settings).",
+	 .example = "hoc master run --data /var/lib/hoc/master --listen [::]:8000\n"
+		    "hoc master run --data /var/lib/hoc/master --local\n"
 		    "hoc master run --data /var/lib/hoc/master --local --db "
 		    "postgresql:///hoc?host=/run/postgresql",
 	 .exits = "4 another master runs on DIR, or the address is taken\n"
+		  "5 the passphrase or PIN is not that of the keys\n"
 		  "10 the database does not answer"},
+	{.name = "master init",
+	 .group = running,
+	 .options = init_options,
+	 .fn = do_master_init,
+	 .help = "Make a cloud: its authorities, its master's identity, the first operator's "
+		 "token.",
+	 .details =
+		 "Keys are made in DIR and stay there: sealed by the passphrase, in a token, "
+		 "or "
+		 "in plain files that only their owner reads. With --root-dir the keys of the "
+		 "roots go elsewhere, and roll-overs need that directory (hoc ca).\n"
+		 "May be run again while the master is stopped: what is there stays, names "
+		 "and zone become those given, and the token is a fresh one. That is the way "
+		 "back in for an operator who lost his keys.",
+	 .example = "hoc master init --data /var/lib/hoc/master --cloud acme --name "
+		    "cloud.example --operator ann\n"
+		    "hoc master init --data /var/lib/hoc/master --cloud acme --name "
+		    "cloud.example --operator ann --passphrase-file /run/hoc/passphrase "
+		    "--root-dir /media/usb/roots",
+	 .exits = "4 a master runs on DIR, or DIR is of another cloud\n"
+		  "5 the passphrase or PIN is not that of the keys"},
 	{.name = "node format",
 	 .group = running,
 	 .options = format_options,
@@ -501,11 +634,9 @@ static const struct cli_cmd pages[] = {
 
 int main(int argc, char **argv)
 {
-	const struct cli_table tables[] = {cli_commands,
-					   cli_people_commands,
-					   {daemons, ARRAY_LEN(daemons)},
-					   cli_own_commands,
-					   {pages, ARRAY_LEN(pages)}};
+	const struct cli_table tables[] = {cli_commands,       cli_people_commands,
+					   cli_audit_commands, {daemons, ARRAY_LEN(daemons)},
+					   cli_own_commands,   {pages, ARRAY_LEN(pages)}};
 	/* Directories of a node are searched by its tenants' users; what is secret has a mode of its own. */
 	(void)umask(022);
 	if (argc == 2 && strcmp(argv[1], PROFILE_EVAL_VERB) == 0)
