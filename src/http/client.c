@@ -293,7 +293,7 @@ static int prepare(struct fetch *f, struct err *e)
 	(void)curl_easy_setopt(c->easy, CURLOPT_HEADERDATA, f);
 	if (c->unix_path)
 		(void)curl_easy_setopt(c->easy, CURLOPT_UNIX_SOCKET_PATH, c->unix_path);
-	if (c->unix_path || is_loopback(c->url.p))
+	if (c->unix_path || c->o.is_direct || is_loopback(c->url.p))
 		(void)curl_easy_setopt(c->easy, CURLOPT_PROXY, "");
 	if (client_is_own_tls(f) && client_tls_prepare(f) && renew_multi(c, e) < 0)
 		return -1;
