@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "json/json.h"
+#include "trust/wipe.h"
 
 /* ---- what the instance must be -------------------------------------------------------------
  */
@@ -55,14 +56,16 @@ static int open_release(const struct deploy *d, const struct machine_wish *w, st
 }
 
 static struct json *secrets_of(const struct deploy *d, const struct machine_wish *w,
-			       const struct spec_type *type, struct arena *a, struct err *e)
+			       struct deploy_plan *plan, struct arena *a, struct err *e)
 {
+	const struct spec_type *type = plan->type;
 	struct json *all = json_object_new(a);
 	for (size_t i = 0; i < type->secret_count; i++) {
 		struct str value;
 		const struct spec_secret *s = &type->secrets[i];
-		if (ndb_secret(d->ndb, w->guid, s->name, (size_t)s->length, d->rng, a, &value,
-			       e) < 0)
+		if (ndb_rotated_secret(d->ndb, w->guid, s->name, plan->readers.rotation,
+				       (size_t)s->length, d->rng, a, &value, e) < 0 ||
+		    deploy_note_secret(plan, value, a, e) < 0)
 			return NULL;
 		json_set_str(a, all, s->name, value);
 	}
@@ -75,19 +78,38 @@ static int parse_or(struct str text, const char *otherwise, struct arena *a, str
 	return json_parse(text.n ? text : str_from(otherwise), a, out, e);
 }
 
+/* One that is not for this node stays without what it keeps secret; the others go on. */
+static int unseal_shared(const struct deploy *d, const struct machine_wish *w,
+			 struct deploy_plan *plan, struct json *shared, struct arena *a,
+			 struct err *e)
+{
+	for (size_t i = 0; i < json_count(shared); i++) {
+		struct json *one = json_at(shared, i);
+		int rc = deploy_unseal_object(d, plan, json_get(one, S("parameters")), a, e);
+		if (rc < 0)
+			return -1;
+		if (rc > 0)
+			log_event(LOG_WARN, "agent.secret.foreign", KV_S("instance", w->guid),
+				  KV_S("of", json_str_of(json_get(one, S("guid")), S(""))));
+	}
+	return 0;
+}
+
 /* The argument of instance(i): see docs/rooms/profile.md. */
 static int input_of(const struct deploy *d, const struct part *p, const struct machine_wish *w,
 		    struct deploy_plan *plan, struct arena *a, struct err *e)
 {
-	struct str checked;
+	struct str unsealed, checked;
 	struct json *parameters, *shared, *i = json_object_new(a),
 					  *partition = json_object_new(a),
 					  *node = json_object_new(a);
-	if (profile_parameters_check(plan->type, w->parameters, a, &checked, e) < 0 ||
+	if (deploy_unseal_parameters(d, plan, w->parameters, a, &unsealed, e) < 0 ||
+	    profile_parameters_check(plan->type, unsealed, a, &checked, e) < 0 ||
 	    json_parse(checked, a, &parameters, e) < 0 ||
-	    parse_or(w->shared, "[]", a, &shared, e) < 0)
+	    parse_or(w->shared, "[]", a, &shared, e) < 0 ||
+	    unseal_shared(d, w, plan, shared, a, e) < 0)
 		return -1;
-	struct json *secrets = secrets_of(d, w, plan->type, a, e);
+	struct json *secrets = secrets_of(d, w, plan, a, e);
 	if (!secrets)
 		return -1;
 	json_set_str(a, partition, S("name"), str_from(p->name));
@@ -114,9 +136,10 @@ static int evaluate(const struct deploy *d, struct deploy_plan *plan, struct are
 		    struct err *e)
 {
 	struct str input = json_text(plan->input, a);
-	if (profile_eval_instance(d->eval, &plan->bundle, plan->type->name, input, a,
-				  &plan->spec_text, e) < 0 ||
-	    profile_spec_read(plan->spec_text, a, &plan->spec, e) < 0)
+	int rc = profile_eval_instance(d->eval, &plan->bundle, plan->type->name, input, a,
+				       &plan->spec_text, e);
+	trust_wipe_str(&input);
+	if (rc < 0 || profile_spec_read(plan->spec_text, a, &plan->spec, e) < 0)
 		return -1;
 	return profile_connection_check(plan->type, &plan->spec.publish, a, e);
 }
@@ -126,7 +149,8 @@ static int evaluate(const struct deploy *d, struct deploy_plan *plan, struct are
 static int make_spec(const struct deploy *d, const struct part *p, const struct machine_wish *w,
 		     struct deploy_plan *plan, struct arena *a, struct err *e)
 {
-	if (open_release(d, w, a, plan, e) < 0 || input_of(d, p, w, plan, a, e) < 0)
+	if (open_release(d, w, a, plan, e) < 0 || deploy_readers(d, w, plan, a, e) < 0 ||
+	    input_of(d, p, w, plan, a, e) < 0)
 		return -1;
 	if (evaluate(d, plan, a, e) < 0)
 		return -1;
@@ -138,12 +162,18 @@ static int make_spec(const struct deploy *d, const struct part *p, const struct 
 	return evaluate(d, plan, a, e);
 }
 
-static struct str connection_text(const struct profile_spec *spec, struct arena *a)
+static int connection_of(const struct deploy *d, const struct machine_wish *w,
+			 const struct deploy_plan *plan, struct arena *a, struct str *out,
+			 struct err *e)
 {
+	const struct spec_pairs *publish = &plan->spec.publish;
 	struct json *o = json_object_new(a);
-	for (size_t i = 0; i < spec->publish.count; i++)
-		json_set_str(a, o, spec->publish.items[i].key, spec->publish.items[i].value);
-	return spec->publish.count ? json_text(o, a) : S("");
+	for (size_t i = 0; i < publish->count; i++)
+		json_set_str(a, o, publish->items[i].key, publish->items[i].value);
+	if (deploy_seal_connection(d, w, plan, o, a, e) < 0)
+		return -1;
+	*out = json_count(o) ? json_text(o, a) : S("");
+	return arena_check(a, e);
 }
 
 /* ---- files ---------------------------------------------------------------------------------
@@ -217,12 +247,10 @@ static int save_spec(const struct part *p, struct str spec_text, struct arena *a
 	return rc < 0 ? -1 : file_write_if_changed(path.p, spec_text, 0600, e);
 }
 
-MUST int deploy_apply(const struct deploy *d, struct part *p, const struct machine_wish *w,
-		      struct arena *a, struct str *out_connection, struct err *e)
+static int apply(const struct deploy *d, struct part *p, const struct machine_wish *w,
+		 struct deploy_plan *plan, struct arena *a, struct str *out_connection,
+		 struct err *e)
 {
-	struct deploy_plan *plan = ARENA_NEW(a, struct deploy_plan);
-	if (!plan)
-		return arena_check(a, e);
 	if (make_spec(d, p, w, plan, a, e) < 0)
 		return -1;
 	struct files_home home;
@@ -241,10 +269,22 @@ MUST int deploy_apply(const struct deploy *d, struct part *p, const struct machi
 		return -1;
 	if (part_take_spec(p, w, plan->spec_text, now_ms, e) < 0)
 		return -1;
-	*out_connection = connection_text(&plan->spec, a);
-	if (arena_check(a, e) < 0)
+	if (connection_of(d, w, plan, a, out_connection, e) < 0)
 		return -1;
 	return ndb_save_applied(d->ndb, p->slot, w->version, *out_connection, e);
+}
+
+MUST int deploy_apply(const struct deploy *d, struct part *p, const struct machine_wish *w,
+		      struct arena *a, struct str *out_connection, struct err *e)
+{
+	struct deploy_plan *plan = ARENA_NEW(a, struct deploy_plan);
+	if (!plan)
+		return arena_check(a, e);
+	int rc = apply(d, p, w, plan, a, out_connection, e);
+	if (rc < 0)
+		deploy_hide(plan, e->text, sizeof e->text);
+	deploy_wipe_secrets(plan);
+	return rc;
 }
 
 MUST int deploy_restore(const struct deploy *d, struct part *p, const struct machine_wish *w,

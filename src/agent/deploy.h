@@ -11,6 +11,7 @@
  * Blocking; for crew threads; several partitions at once.
  */
 #include "agent/part.h"
+#include "agent/talkers.h"
 
 struct deploy {
 	const char *node_dir;
@@ -18,12 +19,17 @@ struct deploy {
 	const char *supervisor; /* socket */
 	struct ndb *ndb;
 	struct profile_eval *eval;
-	const char *master; /* base URL for children's requests; NULL: no master */
+	struct talkers *talkers; /* for children's requests and recipients; NULL: no master */
+	struct keys *keys;	 /* of the node; NULL: it has none */
 	const struct clock *clock;
 	const struct rng *rng;
 };
 
-/* 0: applied; *out_connection (JSON text in `a`) is what the instance publishes. */
+/*
+ * 0: applied; *out_connection (JSON text in `a`) is what the instance publishes: its secrets sealed
+ * to those who may read them, unless the master is local or the customer takes them in clear. No
+ * error's text holds a secret of the instance.
+ */
 MUST int deploy_apply(const struct deploy *d, struct part *p, const struct machine_wish *w,
 		      struct arena *a, struct str *out_connection, struct err *e);
 /* True if every service of the applied spec is ready. */

@@ -6,12 +6,15 @@
  * kept, so that the parent can be evaluated while no master answers; when the child's
  * connection changes, the master gives the parent a new timestamp and it is applied again.
  *
+ * What a child keeps secret is sealed to this node's key among others, and kept so; it is unsealed
+ * for the parent's profile alone. Until this node is among the readers the child's connection counts
+ * as not known: the master lets the parent look again when that changes.
+ *
  * Each wish (its version) has to be asked with once: nothing else would ever make the node ask
  * again. A version that was asked with may be applied again without a master.
  */
 #include "agent/deploy_impl.h"
 #include "base/log.h"
-#include "http/client.h"
 #include "json/json.h"
 
 enum { REQUEST_MAX = 1 << 20 };
@@ -39,16 +42,19 @@ static struct json *request_body(const struct spec_request *r, const struct mach
 
 /* Asks for one child and keeps its connection. */
 static int request_child(const struct deploy *d, const struct machine_wish *w,
-			 const struct spec_request *r, struct http_client *client,
-			 struct arena *a, struct err *e)
+			 const struct spec_request *r, struct arena *a, struct err *e)
 {
 	struct json *body = request_body(r, w, a, e), *doc;
 	if (!body)
 		return e->kind == ERR_NONE ? arena_check(a, e) : -1;
 	const struct http_request rq = {
-		.method = HTTP_POST, .target = S("/v1/instances"), .body = json_text(body, a)};
+		.method = HTTP_POST,
+		.target = S("/v1/instances"),
+		.body = json_text(body, a),
+		.max_response_bytes = REQUEST_MAX,
+	};
 	struct http_response response;
-	if (http_fetch_ok(client, &rq, a, &response, e) != 0)
+	if (talkers_fetch_ok(d->talkers, &rq, a, &response, e) < 0)
 		return err_in(e, "request %" STR_F, STR_A(r->name));
 	if (json_parse(response.body, a, &doc, e) < 0)
 		return -1;
@@ -61,13 +67,8 @@ static int request_child(const struct deploy *d, const struct machine_wish *w,
 static int request_all(const struct deploy *d, const struct machine_wish *w,
 		       const struct deploy_plan *plan, struct arena *a, struct err *e)
 {
-	struct http_client *client CLEAN(http_client_closep) = NULL;
-	const struct http_client_options options = {.base = d->master,
-						    .max_response_bytes = REQUEST_MAX};
-	if (http_client_open(&options, &client, e) < 0)
-		return -1;
 	for (size_t i = 0; i < plan->spec.request_count; i++)
-		if (request_child(d, w, &plan->spec.requests[i], client, a, e) < 0)
+		if (request_child(d, w, &plan->spec.requests[i], a, e) < 0)
 			return -1;
 	return 0;
 }
@@ -82,7 +83,7 @@ static int ask(const struct deploy *d, const struct machine_wish *w,
 	       const struct deploy_plan *plan, struct arena *a, struct err *e)
 {
 	struct str version = version_text(w, a), asked;
-	if (!d->master)
+	if (!d->talkers)
 		return 0;
 	if (request_all(d, w, plan, a, e) == 0)
 		return ndb_save_child(d->ndb, w->guid, ASKED, version, e);
@@ -102,6 +103,27 @@ static int ask(const struct deploy *d, const struct machine_wish *w,
 	return 0;
 }
 
+/* What is known of a child's connection, unsealed; null if nothing is. */
+static int connection_of(const struct deploy *d, const struct machine_wish *w, struct str name,
+			 struct deploy_plan *plan, struct arena *a, struct json **out,
+			 struct err *e)
+{
+	struct str text;
+	*out = json_null_new(a);
+	int rc = ndb_child(d->ndb, w->guid, name, a, &text, e);
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
+	if (json_parse(text, a, out, e) < 0)
+		return -1;
+	rc = deploy_unseal_object(d, plan, *out, a, e);
+	if (rc > 0) {
+		log_event(LOG_WARN, "agent.secret.foreign", KV_S("instance", w->guid),
+			  KV_S("of", name));
+		*out = json_null_new(a);
+	}
+	return rc < 0 ? -1 : arena_check(a, e);
+}
+
 MUST int deploy_children(const struct deploy *d, const struct machine_wish *w,
 			 struct deploy_plan *plan, struct arena *a, struct err *e)
 {
@@ -109,10 +131,9 @@ MUST int deploy_children(const struct deploy *d, const struct machine_wish *w,
 		return -1;
 	struct json *children = json_object_new(a);
 	for (size_t i = 0; i < plan->spec.request_count; i++) {
-		struct str name = plan->spec.requests[i].name, text;
-		struct json *connection = json_null_new(a);
-		int rc = ndb_child(d->ndb, w->guid, name, a, &text, e);
-		if (rc < 0 || (rc == 0 && json_parse(text, a, &connection, e) < 0))
+		struct str name = plan->spec.requests[i].name;
+		struct json *connection;
+		if (connection_of(d, w, name, plan, a, &connection, e) < 0)
 			return -1;
 		json_set(a, children, name, connection);
 	}

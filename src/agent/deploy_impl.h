@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #pragma once
 /* Inside of a deployment: what to be (deploy.c), run (deploy_run.c), children
- * (deploy_children.c). */
+ * (deploy_children.c), secrets (deploy_secrets.c). */
 #include "agent/deploy.h"
+#include "json/json.h"
 
 /* Services run as this user of the partition's range. */
 enum { DEPLOY_UID = 1000 };
@@ -19,6 +20,9 @@ struct deploy_plan {
 	struct str spec_text;
 	struct profile_spec spec;
 	enum deploy_touch touch[SPEC_SERVICES_MAX];
+	struct recipients readers; /* of its secrets; is_sealed false: they go out in clear */
+	struct str *secrets;	   /* clear texts that no error may hold */
+	size_t secret_count;
 };
 
 /*
@@ -27,6 +31,34 @@ struct deploy_plan {
  */
 MUST int deploy_children(const struct deploy *d, const struct machine_wish *w,
 			 struct deploy_plan *plan, struct arena *a, struct err *e);
+/* Fills plan->readers: from the master, or as they were known last. plan->type is set. */
+MUST int deploy_readers(const struct deploy *d, const struct machine_wish *w,
+			struct deploy_plan *plan, struct arena *a, struct err *e);
+/*
+ * Parameters with their secret members unsealed. ERR_FORBIDDEN: one is not sealed to this node's
+ * key; ERR_CORRUPT: one was changed.
+ */
+MUST int deploy_unseal_parameters(const struct deploy *d, struct deploy_plan *plan,
+				  struct str sealed, struct arena *a, struct str *out,
+				  struct err *e);
+/* Unseals every sealed member of an object. 1: one is not sealed to this node's key. */
+MUST int deploy_unseal_object(const struct deploy *d, struct deploy_plan *plan,
+			      struct json *object, struct arena *a, struct err *e);
+/* A sealed text of `clear` for those readers: the same one while neither changes. */
+MUST int deploy_seal(const struct deploy *d, struct str guid, struct str name,
+		     const struct recipients *to, struct str clear, struct arena *a,
+		     struct str *out, struct err *e);
+/* Seals the secret members of what is published, or takes them out where nobody may read. */
+MUST int deploy_seal_connection(const struct deploy *d, const struct machine_wish *w,
+				const struct deploy_plan *plan, struct json *connection,
+				struct arena *a, struct err *e);
+/* Keeps a clear text (which lives as long as `a`) out of errors. */
+MUST int deploy_note_secret(struct deploy_plan *plan, struct str clear, struct arena *a,
+			    struct err *e);
+/* Replaces every noted secret in a text of `size` bytes, NUL included. */
+void deploy_hide(const struct deploy_plan *plan, char *text, size_t size);
+/* Zeroes what was noted, and the spec's text. */
+void deploy_wipe_secrets(struct deploy_plan *plan);
 /* Runs the setup steps that are due, one after another. */
 MUST int deploy_setup(const struct deploy *d, const struct part *p,
 		      const struct machine_wish *w, const struct deploy_plan *plan,

@@ -103,7 +103,13 @@ static int run_step(const struct deploy *d, const struct part *p,
 	const struct supervise_result *r = reply.result;
 	if (r->exit_code == 0)
 		return 0;
-	struct str out = str_trim(r->output);
+	/* Secrets are hidden before the text is cut: half of one would not be found. */
+	char *shown = arena_alloc(a, r->output.n + 1);
+	if (!shown)
+		return arena_check(a, e);
+	memcpy(shown, r->output.p, r->output.n);
+	deploy_hide(plan, shown, r->output.n + 1);
+	struct str out = str_trim(str_from(shown));
 	struct str tail = str_sub(out, out.n > TAIL_MAX ? out.n - TAIL_MAX : 0, TAIL_MAX);
 	return err_fail(e, ERR_BROKEN, "setup step %" STR_F " %s %lld: %" STR_F,
 			STR_A(step->name),

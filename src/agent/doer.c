@@ -75,6 +75,7 @@ static int copy_options(struct doer *d, const struct doer_options *o, struct err
 	d->steps_max = o->steps_max;
 	d->meter_every_ms = o->meter_every_ms;
 	d->poll_for_ms = o->poll_for_ms;
+	d->keys = o->keys;
 	d->dir = copy(o->dir, e);
 	d->program = copy(o->program, e);
 	d->node = mem_dup(o->node.p, o->node.n, e);
@@ -104,7 +105,8 @@ static void set_world(struct doer *d)
 		.supervisor = d->socket,
 		.ndb = d->ndb,
 		.eval = d->eval,
-		.master = d->master,
+		.talkers = d->talkers,
+		.keys = d->keys,
 		.clock = d->world.clock,
 		.rng = d->world.rng,
 	};
@@ -141,6 +143,27 @@ static int open_parts(struct doer *d, struct err *e)
 	return 0;
 }
 
+/* Keys are shown to a master of https only: a local one knows nobody. */
+static int open_talkers(struct doer *d, struct err *e)
+{
+	bool is_tls = d->master && str_starts(str_from(d->master), S("https://"));
+	const struct talkers_options o = {
+		.master = d->master,
+		.keys = is_tls ? d->keys : NULL,
+		.ndb = d->ndb,
+		.node = str_from(d->node),
+		.clock = clock_system(),
+		.clients = DOER_CLIENTS,
+	};
+	if (!d->master)
+		return 0;
+	if (is_tls && !d->keys)
+		return err_fail(e, ERR_NOT_FOUND,
+				"this node has no keys for %s: run `hoc node join` first",
+				d->master);
+	return talkers_new(&o, &d->talkers, e);
+}
+
 static int open_all(struct doer *d, struct err *e)
 {
 	const struct profile_eval_options eo = {.program = d->program};
@@ -150,8 +173,7 @@ static int open_all(struct doer *d, struct err *e)
 		.event = doer_supervisor_event,
 		.user = d,
 	};
-	if (profile_eval_new(&eo, &d->eval, e) < 0 ||
-	    talkers_init(&d->talkers, d->master, e) < 0 ||
+	if (profile_eval_new(&eo, &d->eval, e) < 0 || open_talkers(d, e) < 0 ||
 	    crew_new(d->ev, d->steps_max, &d->work, e) < 0 ||
 	    crew_new(d->ev, DOER_TALKERS, &d->talk, e) < 0)
 		return -1;
@@ -172,7 +194,6 @@ MUST int doer_new(struct ev *ev, const struct doer_options *o, struct ndb *ndb,
 	d->ev = ev;
 	d->ndb = ndb;
 	(void)pthread_mutex_init(&d->meter_lock, NULL);
-	(void)pthread_mutex_init(&d->talkers.lock, NULL);
 	if (copy_options(d, o, e) < 0 || open_all(d, e) < 0) {
 		doer_free(d);
 		return -1;
@@ -185,7 +206,7 @@ struct doer *doer_free(struct doer *d)
 {
 	if (!d)
 		return NULL;
-	talkers_cancel(&d->talkers);
+	talkers_cancel(d->talkers);
 	crew_free(d->talk);
 	crew_free(d->work);
 	for (size_t i = 0; i < DOER_RELEASES_MAX; i++)
@@ -193,12 +214,13 @@ struct doer *doer_free(struct doer *d)
 	supervise_client_free(d->supervisor);
 	ev_watch_free(d->wake);
 	ev_watch_free(d->meter);
+	ev_watch_free(d->renew);
 	machine_free(d->machine);
 	for (size_t i = 0; i < d->part_count; i++)
 		part_fini(&d->parts[i]);
 	mem_free(d->parts);
 	profile_eval_free(d->eval);
-	talkers_fini(&d->talkers);
+	talkers_free(d->talkers);
 	(void)pthread_mutex_destroy(&d->meter_lock);
 	mem_free(d->dir);
 	mem_free(d->program);
@@ -271,6 +293,8 @@ MUST int doer_start(struct doer *d, struct str format_body, struct str node_body
 		return -1;
 	if (d->outbox_count)
 		machine_outbox_filled(d->machine);
+	if (doer_keys(d) && doer_renew_start(d, e) < 0)
+		return -1;
 	if (!d->meter_every_ms)
 		return 0;
 	return ev_timer_every(d->ev, d->meter_every_ms, d->meter_every_ms, doer_meter_tick, d,
@@ -295,6 +319,23 @@ bool doer_progress(const struct doer *d, size_t i, struct profile_progress *out)
 		return false;
 	*out = d->builds[i]->progress;
 	return true;
+}
+
+bool doer_is_settled(const struct doer *d)
+{
+	return !d->renewal && machine_is_settled(d->machine);
+}
+
+struct keys *doer_keys(const struct doer *d)
+{
+	return d->talkers ? talkers_keys(d->talkers) : NULL;
+}
+
+void doer_trouble(const struct doer *d, char out[static CLOUD_TEXT_MAX])
+{
+	out[0] = 0;
+	if (d->talkers)
+		talkers_trouble(d->talkers, out);
 }
 
 bool doer_has_supervisor(const struct doer *d)

@@ -11,6 +11,7 @@
 #include "agent/crew.h"
 #include "agent/deploy.h"
 #include "agent/machine.h"
+#include "agent/talkers.h"
 #include "profile/build.h"
 
 struct doer;
@@ -18,6 +19,7 @@ struct doer;
 struct doer_options {
 	const char *dir;     /* NODEDIR */
 	const char *master;  /* base URL, or NULL: alone */
+	struct keys *keys;   /* of the node; NULL: it joined nowhere. Outlives the doer */
 	const char *program; /* this binary: for builds and evaluation */
 	struct str node;
 	struct netns_plan net;
@@ -45,6 +47,12 @@ const struct part *doer_part(const struct doer *d, size_t slot);
 
 /* How far the build of release slot i is; false if none is under way. */
 bool doer_progress(const struct doer *d, size_t i, struct profile_progress *out);
+/* Nothing is under way and nothing is due, except polls and checks: for `hoc node pass`. */
+bool doer_is_settled(const struct doer *d);
+/* The keys that the node shows its master; NULL: none. */
+struct keys *doer_keys(const struct doer *d);
+/* What is wrong with what the master answers, a sentence; "" if nothing. */
+void doer_trouble(const struct doer *d, char out[static CLOUD_TEXT_MAX]);
 /* The supervisor answered its last hello. */
 bool doer_has_supervisor(const struct doer *d);
 int64_t doer_outbox_count(const struct doer *d);

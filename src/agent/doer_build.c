@@ -179,7 +179,10 @@ static int find_bundle(struct build *b, struct arena *a, struct err *e)
 	const char *hash = strrchr(b->dir, '/') + 1;
 	const struct http_request r = {.target = arena_fmt(a, "/v1/releases/%s/bundle", hash)};
 	struct http_response response;
-	if (talkers_fetch(&b->doer->talkers, &r, a, &response, e) < 0)
+	if (!b->doer->talkers)
+		return err_fail(e, ERR_UNREACHABLE, "bundle of %s: no connection to a master",
+				b->release);
+	if (talkers_fetch_proven(b->doer->talkers, &r, a, &response, e) < 0)
 		return err_in(e, "bundle of %s", b->release);
 	if (response.status != 200)
 		return http_error_from_response(&response, e);

@@ -2,16 +2,17 @@
 #pragma once
 /*
  * Inside of the doer: life (doer.c), steps (doer_step.c), requests (doer_talk.c), builds
- * (doer_build.c), usage (doer_meter.c), what the supervisor tells (doer_supervisor.c).
+ * (doer_build.c), usage (doer_meter.c), the certificate (doer_renew.c), what the supervisor
+ * tells (doer_supervisor.c).
  */
 #include "agent/doer.h"
 #include "agent/meter.h"
+#include "agent/talkers.h"
 #include "ev/child.h"
 #include "ev/stream.h"
-#include "http/client.h"
 #include "supervise/client.h"
 
-enum { DOER_RELEASES_MAX = 256, DOER_TALKERS = 16 };
+enum { DOER_RELEASES_MAX = 256, DOER_TALKERS = 16, DOER_CLIENTS = 24 };
 
 struct build {
 	struct doer *doer;
@@ -25,13 +26,6 @@ struct build {
 	bool is_removal;
 };
 
-struct talkers {
-	pthread_mutex_t lock;
-	struct http_client *clients[DOER_TALKERS];
-	bool is_taken[DOER_TALKERS];
-	bool is_ending;
-};
-
 struct doer {
 	struct ev *ev;
 	struct crew *work, *talk;
@@ -42,8 +36,12 @@ struct doer {
 	struct ndb *ndb;
 	struct profile_eval *eval;
 	struct supervise_client *supervisor;
-	struct ev_watch *wake, *meter;
-	struct talkers talkers;
+	struct ev_watch *wake, *meter, *renew;
+	struct talkers *talkers; /* NULL: alone */
+	struct keys *keys;
+	struct renewal *renewal; /* under way, or NULL */
+	unsigned renew_failures;
+	int64_t renew_after_ms;
 	struct part *parts;
 	size_t part_count;
 	struct build *builds[DOER_RELEASES_MAX];
@@ -90,10 +88,6 @@ void doer_supervisor_lost(void *user, const struct err *why);
 /* A service of the applied spec is not owned by the supervisor, as its list says. */
 bool doer_misses_service(const struct part *p, const struct supervise_reply *reply);
 
-MUST int talkers_init(struct talkers *t, const char *master, struct err *e);
-void talkers_cancel(struct talkers *t);
-void talkers_fini(struct talkers *t);
-/* One request on a free client; blocks. */
-MUST int talkers_fetch(struct talkers *t, const struct http_request *r, struct arena *a,
-		       struct http_response *out, struct err *e);
+/* Looks whether the node's certificate is to be renewed, now and from time to time. */
+MUST int doer_renew_start(struct doer *d, struct err *e);
 void build_free(struct build *b);

@@ -37,6 +37,7 @@ static int apply(struct step *s, struct err *e)
 		return -1;
 	if (deploy_apply(&d->deploy, p, &s->wish, s->memory, &s->result.connection, e) < 0)
 		return -1;
+	s->has_news = d->keys != NULL; /* of who may not read, perhaps */
 	p->probe_until_ms = clock_now_ms(d->world.clock) + doer_patience_ms(&p->spec);
 	s->result.probe_until_ms = p->probe_until_ms;
 	return 0;

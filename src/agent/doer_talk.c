@@ -1,71 +1,11 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/*
- * The doer's requests to the master: a few clients with kept connections, taken by the threads
- * of the `talk` crew, of which there are no more than clients.
- */
+/* The doer's requests to the master, by threads of the `talk` crew. */
 #include "agent/doer_impl.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "json/json.h"
 
 enum { TALK_MEMORY = 20 << 20, FLUSH_ROWS = 500 };
-
-MUST int talkers_init(struct talkers *t, const char *master, struct err *e)
-{
-	const struct http_client_options o = {.base = master};
-	for (size_t i = 0; master && i < DOER_TALKERS; i++)
-		if (http_client_open(&o, &t->clients[i], e) < 0)
-			return -1;
-	return 0;
-}
-
-void talkers_cancel(struct talkers *t)
-{
-	(void)pthread_mutex_lock(&t->lock);
-	t->is_ending = true;
-	for (size_t i = 0; i < DOER_TALKERS; i++)
-		if (t->clients[i])
-			http_client_cancel(t->clients[i]);
-	(void)pthread_mutex_unlock(&t->lock);
-}
-
-void talkers_fini(struct talkers *t)
-{
-	for (size_t i = 0; i < DOER_TALKERS; i++)
-		t->clients[i] = http_client_close(t->clients[i]);
-	(void)pthread_mutex_destroy(&t->lock);
-}
-
-static size_t take_client(struct talkers *t)
-{
-	size_t found = DOER_TALKERS;
-	(void)pthread_mutex_lock(&t->lock);
-	for (size_t i = 0; i < DOER_TALKERS && found == DOER_TALKERS; i++)
-		if (t->clients[i] && !t->is_taken[i])
-			found = i;
-	if (found < DOER_TALKERS)
-		t->is_taken[found] = true;
-	(void)pthread_mutex_unlock(&t->lock);
-	return found;
-}
-
-static void give_client(struct talkers *t, size_t i)
-{
-	(void)pthread_mutex_lock(&t->lock);
-	t->is_taken[i] = false;
-	(void)pthread_mutex_unlock(&t->lock);
-}
-
-MUST int talkers_fetch(struct talkers *t, const struct http_request *r, struct arena *a,
-		       struct http_response *out, struct err *e)
-{
-	size_t i = take_client(t);
-	if (i == DOER_TALKERS)
-		return err_fail(e, ERR_UNREACHABLE, "no connection to a master");
-	int rc = http_fetch(t->clients[i], r, a, out, e);
-	give_client(t, i);
-	return rc == HTTP_CANCELLED ? err_fail(e, ERR_UNREACHABLE, "the node is stopping") : rc;
-}
 
 /* ---- requests of the machine --------------------------------------------------------------- */
 
@@ -90,7 +30,7 @@ static void talk_work(void *user)
 		.body = t->body.n ? t->body : (struct str){NULL, 0},
 		.timeout_ms = (unsigned)t->timeout_ms,
 	};
-	if (talkers_fetch(&t->doer->talkers, &r, t->memory, &response, &e) < 0) {
+	if (talkers_fetch(t->doer->talkers, &r, t->memory, &response, &e) < 0) {
 		log_err(LOG_DEBUG, "agent.link.failed", &e, KV_S("path", t->path));
 		return;
 	}
@@ -188,7 +128,7 @@ static int send_parcel(struct doer *d, const struct parcel *k, const struct ndb_
 		.body = buf_str(&b),
 	};
 	struct http_response response;
-	if (talkers_fetch(&d->talkers, &r, a, &response, e) < 0)
+	if (talkers_fetch(d->talkers, &r, a, &response, e) < 0)
 		return -1;
 	if (response.status / 100 == 2)
 		return 0;

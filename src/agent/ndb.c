@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * The node's own database: identity, partitions, wishes, secrets, setup steps, children.
+ * The node's own database: identity, partitions, wishes, setup steps, children.
  *
  * Each public function packs its arguments into a struct ndb_op and runs one db_work_fn with
  * it.
@@ -37,6 +37,14 @@ static const struct db_migration migrations[] = {
 	 "CREATE INDEX result_instance ON result (instance, seq);"
 	 "CREATE TABLE reading (guid TEXT NOT NULL, name TEXT NOT NULL, value INTEGER NOT NULL,"
 	 " at_ms INTEGER NOT NULL, PRIMARY KEY (guid, name)) STRICT;",
+	 ""},
+	/* Secrets are made anew by rotation; what was sealed, and to whom. */
+	{2, "sealing",
+	 "ALTER TABLE secret ADD COLUMN rotation INTEGER NOT NULL DEFAULT 0;"
+	 "CREATE TABLE sealed (guid TEXT NOT NULL, name TEXT NOT NULL, digest TEXT NOT NULL,"
+	 " text TEXT NOT NULL, PRIMARY KEY (guid, name)) STRICT;"
+	 "CREATE TABLE readers (guid TEXT PRIMARY KEY, body TEXT NOT NULL,"
+	 " told TEXT NOT NULL DEFAULT '') STRICT;",
 	 ""},
 };
 
@@ -93,13 +101,12 @@ static const struct db_sql FORGET_CHILDREN = {"forget_children",
 					      "DELETE FROM child WHERE guid = $1", "guid"};
 static const struct db_sql FORGET_READINGS = {"forget_readings",
 					      "DELETE FROM reading WHERE guid = $1", "guid"};
+static const struct db_sql FORGET_SEALED = {"forget_sealed",
+					    "DELETE FROM sealed WHERE guid = $1", "guid"};
+static const struct db_sql FORGET_READERS = {"forget_readers",
+					     "DELETE FROM readers WHERE guid = $1", "guid"};
 static const struct db_sql FORGET_RESULTS = {"forget_results",
 					     "DELETE FROM result WHERE instance = $1", "guid"};
-static const struct db_sql SECRET_GET = {
-	"secret_get", "SELECT value FROM secret WHERE guid = $1 AND name = $2", "guid name"};
-static const struct db_sql SECRET_ADD = {
-	"secret_add", "INSERT INTO secret (guid, name, value) VALUES ($1, $2, $3)",
-	"guid name value"};
 static const struct db_sql STEP_GET = {
 	"step_get", "SELECT 1 AS done FROM step_done WHERE guid = $1 AND name = $2",
 	"guid name"};
@@ -376,9 +383,9 @@ MUST int ndb_save_applied(struct ndb *n, size_t slot, int64_t version, struct st
 static int forget(struct db_tx *tx, void *user, struct err *e)
 {
 	const struct ndb_op *op = user;
-	static const struct db_sql *const by_guid[] = {&FORGET_SECRETS, &FORGET_STEPS,
-						       &FORGET_CHILDREN, &FORGET_READINGS,
-						       &FORGET_RESULTS};
+	static const struct db_sql *const by_guid[] = {
+		&FORGET_SECRETS, &FORGET_STEPS,	 &FORGET_CHILDREN, &FORGET_READINGS,
+		&FORGET_RESULTS, &FORGET_SEALED, &FORGET_READERS};
 	struct db_stmt *q = db_prepare(tx, &FORGET_WISH);
 	db_bind_i64(q, "slot", op->slot);
 	db_bind_str(q, "guid", op->guid);
@@ -400,12 +407,10 @@ MUST int ndb_forget(struct ndb *n, size_t slot, struct str guid, struct err *e)
 	return db_write(n->db, forget, &op, e);
 }
 
-/* ---- secrets, steps, children --------------------------------------------------------------
+/* ---- steps, children --------------------------------------------------------------
  */
 
-/* Binds the (guid, name) that these tables are keyed by. */
-static struct db_stmt *keyed(struct db_tx *tx, const struct db_sql *sql,
-			     const struct ndb_op *op)
+struct db_stmt *ndb_keyed(struct db_tx *tx, const struct db_sql *sql, const struct ndb_op *op)
 {
 	struct db_stmt *q = db_prepare(tx, sql);
 	db_bind_str(q, "guid", op->guid);
@@ -413,40 +418,9 @@ static struct db_stmt *keyed(struct db_tx *tx, const struct db_sql *sql,
 	return q;
 }
 
-enum { SECRET_MAX = 256 };
-
-static int take_secret(struct db_tx *tx, void *user, struct err *e)
-{
-	struct ndb_op *op = user;
-	struct db_stmt *q = keyed(tx, &SECRET_GET, op);
-	int rc = db_step(q, e);
-	if (rc != 0) {
-		if (rc > 0)
-			*(struct str *)op->out = db_at_str(q, 0, op->a);
-		return rc < 0 ? -1 : 0;
-	}
-	char text[SECRET_MAX + 1];
-	rng_text(op->rng, text, op->length);
-	*(struct str *)op->out = arena_dup(op->a, str_of(text, op->length));
-	q = keyed(tx, &SECRET_ADD, op);
-	db_bind_str(q, "value", *(struct str *)op->out);
-	return db_exec(q, e) < 0 ? -1 : 0;
-}
-
-MUST int ndb_secret(struct ndb *n, struct str guid, struct str name, size_t length,
-		    const struct rng *rng, struct arena *a, struct str *out, struct err *e)
-{
-	ASSERT(length <= SECRET_MAX);
-	struct ndb_op op = {
-		.guid = guid, .name = name, .length = length, .rng = rng, .a = a, .out = out};
-	if (db_write(n->db, take_secret, &op, e) < 0)
-		return -1;
-	return arena_check(a, e);
-}
-
 static int find_step(struct db_tx *tx, void *user, struct err *e)
 {
-	return db_step(keyed(tx, &STEP_GET, user), e);
+	return db_step(ndb_keyed(tx, &STEP_GET, user), e);
 }
 
 MUST int ndb_is_step_done(struct ndb *n, struct str guid, struct str name, struct err *e)
@@ -457,7 +431,7 @@ MUST int ndb_is_step_done(struct ndb *n, struct str guid, struct str name, struc
 
 static int add_step(struct db_tx *tx, void *user, struct err *e)
 {
-	return db_exec(keyed(tx, &STEP_ADD, user), e) < 0 ? -1 : 0;
+	return db_exec(ndb_keyed(tx, &STEP_ADD, user), e) < 0 ? -1 : 0;
 }
 
 MUST int ndb_step_done(struct ndb *n, struct str guid, struct str name, struct err *e)
@@ -472,7 +446,7 @@ MUST int ndb_step_done(struct ndb *n, struct str guid, struct str name, struct e
 static int find_child(struct db_tx *tx, void *user, struct err *e)
 {
 	struct ndb_op *op = user;
-	struct db_stmt *q = keyed(tx, &CHILD_GET, op);
+	struct db_stmt *q = ndb_keyed(tx, &CHILD_GET, op);
 	int rc = db_step(q, e);
 	if (rc > 0)
 		*(struct str *)op->out = db_at_str(q, 0, op->a);
@@ -489,7 +463,7 @@ MUST int ndb_child(struct ndb *n, struct str guid, struct str name, struct arena
 static int save_child(struct db_tx *tx, void *user, struct err *e)
 {
 	const struct ndb_op *op = user;
-	struct db_stmt *q = keyed(tx, &CHILD_SAVE, op);
+	struct db_stmt *q = ndb_keyed(tx, &CHILD_SAVE, op);
 	db_bind_str(q, "connection", op->text);
 	return db_exec(q, e) < 0 ? -1 : 0;
 }

@@ -66,6 +66,21 @@ MUST int ndb_forget(struct ndb *n, size_t slot, struct str guid, struct err *e);
  */
 MUST int ndb_secret(struct ndb *n, struct str guid, struct str name, size_t length,
 		    const struct rng *rng, struct arena *a, struct str *out, struct err *e);
+/* As ndb_secret, but one of a smaller rotation is replaced by a fresh one. */
+MUST int ndb_rotated_secret(struct ndb *n, struct str guid, struct str name, int64_t rotation,
+			    size_t length, const struct rng *rng, struct arena *a,
+			    struct str *out, struct err *e);
+/* What was sealed under that name, if its digest is this one; else 1. */
+MUST int ndb_sealed(struct ndb *n, struct str guid, struct str name, struct str digest,
+		    struct arena *a, struct str *out, struct err *e);
+MUST int ndb_save_sealed(struct ndb *n, struct str guid, struct str name, struct str digest,
+			 struct str text, struct err *e);
+/* Who may read an instance's secrets, as last known (text of agent/cloud.h), and what the
+ * master was last told of those left out, "" if nobody was. 1: not known. */
+MUST int ndb_readers(struct ndb *n, struct str guid, struct arena *a, struct str *out_body,
+		     struct str *out_told, struct err *e);
+MUST int ndb_save_readers(struct ndb *n, struct str guid, struct str body, struct str told,
+			  struct err *e);
 /* 1 if the once-only step was done. */
 MUST int ndb_is_step_done(struct ndb *n, struct str guid, struct str name, struct err *e);
 MUST int ndb_step_done(struct ndb *n, struct str guid, struct str name, struct err *e);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #pragma once
-/* Inside of the node's database, shared by ndb.c (wishes) and ndb_queue.c (what is sent). */
+/* Inside of the node's database, shared by ndb.c (wishes), ndb_queue.c (what is sent) and
+ * ndb_seal.c (secrets). */
 #include "agent/ndb.h"
 
 struct ndb {
@@ -19,3 +20,6 @@ struct ndb_op {
 	void *out;
 	size_t *out_count;
 };
+
+/* A statement with the (guid, name) that many tables are keyed by. */
+struct db_stmt *ndb_keyed(struct db_tx *tx, const struct db_sql *sql, const struct ndb_op *op);

@@ -23,6 +23,7 @@ struct run {
 	struct arena *memory;
 	struct ev *ev;
 	struct ndb *ndb;
+	struct keys *keys;
 	struct doer *doer;
 	struct status *status;
 	struct ev_watch *on_term, *on_int, *limit;
@@ -115,7 +116,7 @@ static void changed(void *user)
 {
 	struct run *r = user;
 	status_changed(r->status);
-	if (r->ends_when_settled && machine_is_settled(doer_machine(r->doer)))
+	if (r->ends_when_settled && doer_is_settled(r->doer))
 		ev_stop(r->ev);
 }
 
@@ -129,6 +130,19 @@ static int open_network(struct run *r, struct err *e)
 	if (netns_bridge_up(&r->id.net, e) < 0)
 		return -1;
 	return netns_up(&r->id.net, slots, r->id.count, e);
+}
+
+/* A node that never joined a cloud has no keys, and needs none for a local master. */
+static int open_keys(struct run *r, struct err *e)
+{
+	if (keys_open(r->o->dir, &r->keys, e) < 0)
+		return -1;
+	if (r->keys && !str_eq(keys_node(r->keys), r->id.node))
+		return err_fail(e, ERR_CONFLICT,
+				"the keys in %s/identity are of node %" STR_F
+				", and this is %" STR_F,
+				r->o->dir, STR_A(keys_node(r->keys)), STR_A(r->id.node));
+	return 0;
 }
 
 static int take_node(struct run *r, struct err *e)
@@ -147,6 +161,8 @@ static int take_node(struct run *r, struct err *e)
 	if (ndb_open(r->o->dir, &r->ndb, e) < 0 ||
 	    identity_load(r->ndb, r->o->dir, r->memory, &r->id, e) < 0)
 		return -1;
+	if (open_keys(r, e) < 0)
+		return -1;
 	if (open_network(r, e) < 0)
 		return err_in(e, "network of the partitions");
 	return ensure_supervisor(r, e);
@@ -157,6 +173,7 @@ static int start(struct run *r, struct err *e)
 	const struct doer_options o = {
 		.dir = r->o->dir,
 		.master = r->o->master,
+		.keys = r->keys,
 		.program = r->o->program,
 		.node = r->id.node,
 		.net = r->id.net,
@@ -190,6 +207,7 @@ static void fini(struct run *r)
 	ev_watch_free(r->limit);
 	ev_free(r->ev);
 	ndb_close(r->ndb);
+	keys_free(r->keys);
 	arena_free(r->memory);
 	file_closep(&r->lock);
 }

@@ -124,6 +124,24 @@ static struct json *release_of(struct doer *d, size_t i, struct arena *a)
 	return o;
 }
 
+/* How the node stands with a master that it shows keys; NULL: with none. */
+static struct json *trust_of(struct doer *d, struct arena *a)
+{
+	struct keys *k = doer_keys(d);
+	if (!k)
+		return NULL;
+	char trouble[CLOUD_TEXT_MAX], hex[HASH_TEXT_SIZE];
+	struct hash name = key_name(keys_identity(k));
+	struct json *o = json_object_new(a);
+	doer_trouble(d, trouble);
+	str_hex(name.bytes, HASH_BYTES, hex);
+	json_set_str(a, o, S("key"), str_from(hex));
+	json_set_str(a, o, S("seal_key"), keys_recipient(k));
+	json_set_i64(a, o, S("certificate_to"), keys_to_ms(k));
+	json_set_str(a, o, S("trouble"), str_from(trouble));
+	return o;
+}
+
 struct str status_text(struct doer *d, struct str node, int64_t now_ms, struct arena *a)
 {
 	struct machine *m = doer_machine(d);
@@ -146,6 +164,9 @@ struct str status_text(struct doer *d, struct str node, int64_t now_ms, struct a
 	json_set_i64(a, o, S("outbox"), doer_outbox_count(d));
 	json_set(a, o, S("partitions"), partitions);
 	json_set(a, o, S("releases"), releases);
+	struct json *trust = trust_of(d, a);
+	if (trust)
+		json_set(a, o, S("trust"), trust);
 	return json_text(o, a);
 }
 

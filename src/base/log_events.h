@@ -7,11 +7,15 @@
 /* clang-format off */
 #define LOG_EVENTS(X) \
 	X("agent.child.unasked", "an instance could not ask for its children", "nothing: it goes on with what it knows and asks again") \
+	X("agent.identity.kept", "the node's certificate could not be renewed; it is tried again", "look at the master; a certificate that ended is renewed for 30 days more") \
+	X("agent.identity.renewed", "the node has a fresh certificate", "nothing") \
+	X("agent.identity.roots", "a renewal brought roots that no known root vouches for; they were not taken", "do not trust this master: ask the operator for the cloud's fingerprint") \
 	X("agent.instance.unlisted", "the master does not list an instance that runs here", "nothing is removed; ask the operator of the master") \
 	X("agent.link.answer", "an answer of the master could not be used", "the request is repeated; look at the text") \
 	X("agent.link.failed", "a request to the master failed (debug)", "nothing") \
 	X("agent.link.lost", "the master does not answer", "the node works on alone; look at the master and the network") \
 	X("agent.link.status", "the master answered a request with an error (debug)", "nothing") \
+	X("agent.master.refused", "a certificate shown for a master does not hold", "ask the operator of the master; somebody may pose as it") \
 	X("agent.meter.failed", "usage could not be read", "nothing is lost: counters are read again; look at the text") \
 	X("agent.outbox.kept", "usage or promise results could not be delivered", "they are kept and sent again") \
 	X("agent.outbox.refused", "the master called results or usage invalid; they were dropped", "report it: node and master disagree") \
@@ -21,13 +25,21 @@
 	X("agent.release.refused", "a release cannot be taken on", "supply fewer releases to this node") \
 	X("agent.release.removed", "a release was removed from this node", "nothing") \
 	X("agent.report.refused", "the master refused a report", "the object was probably destroyed meanwhile") \
+	X("agent.secret.foreign", "what another instance keeps secret is not sealed to this node's key", "nothing, if it is sealed anew soon; else share it again") \
+	X("agent.secret.unread", "a reader's key does not prove itself: a secret is published without him", "renew his certificate, or remove the reader") \
 	X("agent.service.died", "a service ended by itself and is started again", "look at its log: hoc log") \
 	X("agent.spec.unreadable", "the kept specification of an instance cannot be read", "nothing: it is made again") \
+	X("agent.state.backwards", "the master knows less than it did: it was put back to an old state", "the node changes nothing until it has caught up; join again to accept the old state") \
+	X("agent.state.forged", "an answer is not what the master signed for this request: changed on the way, or for another", "look at proxies and caches before the master") \
+	X("agent.state.replayed", "an answer is one to an earlier request", "look at proxies and caches before the master") \
+	X("agent.state.stranger", "an answer is signed by a key that no master of this cloud has", "ask the operator of the master; somebody may pose as it") \
+	X("agent.state.unsigned", "an answer carries no signature of the master", "look at proxies and caches before the master") \
 	X("agent.status.failed", "the status socket could not serve a reader", "nothing; ask again") \
 	X("agent.step.done", "a step of a partition is over (debug)", "nothing") \
 	X("agent.step.failed", "a step of a partition failed; it is tried again later", "read the text") \
 	X("agent.store.failed", "the node's database could not be written", "look at the disk") \
 	X("agent.supervisor.lost", "the supervisor does not answer", "it is started again; services keep running") \
+	X("master.certificate.made", "the master made its own certificate anew", "nothing") \
 	X("master.chain.broken", "the audit chain does not fit together", "keep a copy of the database and find out who changed it") \
 	X("master.job.failed", "a job of the master failed; it is tried again", "read the text") \
 	X("master.ready", "the master listens at the address", "nothing") \

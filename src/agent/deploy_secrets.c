@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * Secrets of an instance: unsealed here when they come, sealed here before they go.
+ *
+ * The master is asked who may read before anything is published; who cannot prove his key is left
+ * out, and the promise "secrets-sealed" says so until it is mended. The same clear text for the
+ * same readers is the same sealed text (node.db). Without a master the readers are those that
+ * were known last.
+ */
+#include "agent/deploy_impl.h"
+#include "base/log.h"
+#include "json/json.h"
+#include "trust/wipe.h"
+
+#define PROMISE S("secrets-sealed")
+#define HIDDEN "[secret]"
+
+enum { SECRETS_MAX = 256, SHORT_SECRET = 6 };
+
+/* ---- what must not be told ----------------------------------------------------------------- */
+
+MUST int deploy_note_secret(struct deploy_plan *plan, struct str clear, struct arena *a,
+			    struct err *e)
+{
+	if (!plan->secrets)
+		plan->secrets = ARENA_ARRAY(a, struct str, SECRETS_MAX);
+	if (!plan->secrets)
+		return arena_check(a, e);
+	if (plan->secret_count == SECRETS_MAX)
+		return err_fail(e, ERR_TOO_LARGE, "an instance has at most %d secrets",
+				SECRETS_MAX);
+	if (clear.n)
+		plan->secrets[plan->secret_count++] = clear;
+	return 0;
+}
+
+/* The place of a secret in a text, or of the beginning of one that the text's end cut off. */
+static size_t find_secret(struct str text, struct str secret, size_t *n)
+{
+	size_t at = str_find(text, secret);
+	*n = secret.n;
+	if (at < text.n)
+		return at;
+	for (size_t k = MIN_OF(secret.n - 1, text.n); k >= SHORT_SECRET; k--) {
+		*n = k;
+		if (str_ends(text, str_sub(secret, 0, k)))
+			return text.n - k;
+	}
+	return text.n;
+}
+
+/* One secret out of a text of `size` bytes. A short one would be found by its gaps. */
+static void hide_one(char *text, size_t size, struct str secret)
+{
+	struct str rest = str_from(text);
+	size_t n, at = find_secret(rest, secret, &n);
+	if (at == rest.n)
+		return;
+	if (secret.n < SHORT_SECRET) {
+		(void)snprintf(text, size, "%s: its text is withheld", HIDDEN);
+		return;
+	}
+	struct buf b CLEAN(buf_fini) = BUF_INIT(65536);
+	while (at < rest.n) {
+		buf_add(&b, str_sub(rest, 0, at));
+		buf_add(&b, S(HIDDEN));
+		rest = str_sub(rest, at + n, rest.n);
+		at = find_secret(rest, secret, &n);
+	}
+	buf_add(&b, rest);
+	bool is_whole = !b.has_failed;
+	(void)snprintf(text, size, "%s", is_whole ? b.p : HIDDEN);
+}
+
+void deploy_hide(const struct deploy_plan *plan, char *text, size_t size)
+{
+	for (size_t i = 0; i < plan->secret_count; i++)
+		hide_one(text, size, plan->secrets[i]);
+}
+
+void deploy_wipe_secrets(struct deploy_plan *plan)
+{
+	for (size_t i = 0; i < plan->secret_count; i++)
+		trust_wipe_str(&plan->secrets[i]);
+	trust_wipe_str(&plan->spec_text);
+	plan->secret_count = 0;
+}
+
+/* ---- unsealing ----------------------------------------------------------------------------- */
+
+/* A member's clear text in its place. 1: it is not for this node. */
+static int unseal_member(const struct deploy *d, struct deploy_plan *plan, struct json *object,
+			 struct str name, struct arena *a, struct err *e)
+{
+	struct str sealed = json_str_of(json_get(object, name), S("")), clear;
+	struct err why = ERR_INIT;
+	if (!age_is_sealed(sealed))
+		return 0;
+	if (!d->keys)
+		return 1;
+	if (age_unseal(sealed, keys_seal(d->keys), a, &clear, &why) < 0) {
+		if (why.kind == ERR_FORBIDDEN)
+			return 1;
+		*e = why;
+		return err_in(e, "parameter %" STR_F, STR_A(name));
+	}
+	if (!str_is_utf8(clear))
+		return err_field(e,
+				 name.n < 100
+					 ? arena_fmt(a, "parameters.%" STR_F, STR_A(name)).p
+					 : "parameters",
+				 "is no text once it is unsealed");
+	json_set_str(a, object, name, clear);
+	return deploy_note_secret(plan, json_str_of(json_get(object, name), S("")), a, e);
+}
+
+MUST int deploy_unseal_parameters(const struct deploy *d, struct deploy_plan *plan,
+				  struct str sealed, struct arena *a, struct str *out,
+				  struct err *e)
+{
+	const struct spec_list *names = &plan->type->secret_parameters;
+	struct json *parameters;
+	*out = sealed;
+	if (!names->count || !sealed.n)
+		return 0;
+	if (json_parse(sealed, a, &parameters, e) < 0)
+		return -1;
+	for (size_t i = 0; i < names->count; i++) {
+		int rc = unseal_member(d, plan, parameters, names->items[i], a, e);
+		if (rc > 0)
+			return err_fail(e, ERR_FORBIDDEN,
+					"parameter %" STR_F " is not sealed to this node's key",
+					STR_A(names->items[i]));
+		if (rc < 0)
+			return -1;
+		/* One that came in clear is no less a secret. */
+		struct str clear = json_str_of(json_get(parameters, names->items[i]), S(""));
+		if (deploy_note_secret(plan, clear, a, e) < 0)
+			return -1;
+	}
+	*out = json_text(parameters, a);
+	return arena_check(a, e);
+}
+
+MUST int deploy_unseal_object(const struct deploy *d, struct deploy_plan *plan,
+			      struct json *object, struct arena *a, struct err *e)
+{
+	for (size_t i = 0; i < json_count(object); i++) {
+		if (!json_is(object, JSON_IS_OBJECT))
+			return 0;
+		int rc = unseal_member(d, plan, object, object->members[i].key, a, e);
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* ---- readers ------------------------------------------------------------------------------- */
+
+static int ask_readers(const struct deploy *d, const struct machine_wish *w, struct arena *a,
+		       struct recipients *out, struct err *e)
+{
+	struct http_response response;
+	struct str chain, crl, told, body;
+	const struct http_request r = {
+		.target = arena_fmt(a, "/v1/instances/%" STR_F "/recipients", STR_A(w->guid))};
+	if (talkers_fetch_ok(d->talkers, &r, a, &response, e) < 0 ||
+	    talkers_certificates(d->talkers, a, &chain, &crl, e) < 0 ||
+	    recipients_read(response.body, keys_roots(d->keys, a), chain, crl,
+			    clock_now_ms(d->clock), a, out, e) < 0)
+		return err_in(e, "who may read the secrets");
+	int rc = ndb_readers(d->ndb, w->guid, a, &body, &told, e);
+	if (rc < 0)
+		return -1;
+	struct str fresh = recipients_text(out, a);
+	if (rc == 0 && str_eq(fresh, body))
+		return 0;
+	return ndb_save_readers(d->ndb, w->guid, fresh, rc ? S("") : told, e);
+}
+
+/* Those that were known last; nobody, if none were. */
+static int recall_readers(const struct deploy *d, const struct machine_wish *w, struct arena *a,
+			  struct recipients *out, struct err *e)
+{
+	struct str body, told;
+	int rc = ndb_readers(d->ndb, w->guid, a, &body, &told, e);
+	if (rc == 0)
+		return recipients_parse(body, a, out, e);
+	*out = (struct recipients){.is_sealed = true};
+	return rc;
+}
+
+MUST int deploy_readers(const struct deploy *d, const struct machine_wish *w,
+			struct deploy_plan *plan, struct arena *a, struct err *e)
+{
+	bool has_secrets = plan->type->secret_count || plan->type->secret_connection.count;
+	bool is_plain = d->talkers && !talkers_keys(d->talkers);
+	plan->readers = (struct recipients){.is_sealed = false};
+	if (!d->keys || is_plain || !has_secrets)
+		return 0;
+	if (!d->talkers)
+		return recall_readers(d, w, a, &plan->readers, e) < 0 ? -1 : 0;
+	if (ask_readers(d, w, a, &plan->readers, e) == 0)
+		return 0;
+	struct err why = *e;
+	if (why.kind != ERR_UNREACHABLE && why.kind != ERR_TIMEOUT)
+		return -1;
+	err_clear(e);
+	int rc = recall_readers(d, w, a, &plan->readers, e);
+	if (rc > 0)
+		*e = why;
+	return rc == 0 ? 0 : -1;
+}
+
+/* ---- sealing ------------------------------------------------------------------------------- */
+
+MUST int deploy_seal(const struct deploy *d, struct str guid, struct str name,
+		     const struct recipients *to, struct str clear, struct arena *a,
+		     struct str *out, struct err *e)
+{
+	struct str digest = recipients_digest(to, clear, a);
+	if (arena_check(a, e) < 0)
+		return -1;
+	int rc = ndb_sealed(d->ndb, guid, name, digest, a, out, e);
+	if (rc <= 0)
+		return rc;
+	if (age_seal(clear, to->keys, to->count, a, out, e) < 0)
+		return -1;
+	return ndb_save_sealed(d->ndb, guid, name, digest, *out, e);
+}
+
+/* Tells the master what is wrong with the readers, once, and that it is mended. */
+static int tell(const struct deploy *d, const struct machine_wish *w, struct str message,
+		struct arena *a, struct err *e)
+{
+	struct str body, told;
+	int rc = ndb_readers(d->ndb, w->guid, a, &body, &told, e);
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
+	if (str_eq(message, told))
+		return 0;
+	const struct ndb_result r = {
+		.instance = w->guid,
+		.name = PROMISE,
+		.state = message.n ? S("broken") : S("withdrawn"),
+		.message = message,
+		.at_ms = clock_now_ms(d->clock),
+	};
+	if (message.n)
+		log_event(LOG_WARN, "agent.secret.unread", KV_S("instance", w->guid),
+			  KV_S("why", message));
+	if (ndb_results_add(d->ndb, &r, 1, e) < 0)
+		return -1;
+	return ndb_save_readers(d->ndb, w->guid, body, message, e);
+}
+
+MUST int deploy_seal_connection(const struct deploy *d, const struct machine_wish *w,
+				const struct deploy_plan *plan, struct json *connection,
+				struct arena *a, struct err *e)
+{
+	const struct spec_list *names = &plan->type->secret_connection;
+	const struct recipients *to = &plan->readers;
+	if (!to->is_sealed || !names->count)
+		return 0;
+	for (size_t i = 0; i < names->count; i++) {
+		struct str name = names->items[i], sealed;
+		struct str clear =
+			json_str_of(json_get(connection, name), (struct str){NULL, 0});
+		if (!clear.p)
+			continue;
+		if (!to->count) {
+			json_unset(connection, name);
+			continue;
+		}
+		if (deploy_seal(d, w->guid, name, to, clear, a, &sealed, e) < 0)
+			return err_in(e, "seal %" STR_F, STR_A(name));
+		json_set_str(a, connection, name, sealed);
+	}
+	struct str message = str_from(to->left_out);
+	if (!to->count)
+		message = arena_fmt(a, "no key to seal to%s%s", message.n ? ": " : "",
+				    to->left_out);
+	return tell(d, w, str_sub(message, 0, CLOUD_TEXT_MAX - 1), a, e);
+}
