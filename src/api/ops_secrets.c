@@ -13,6 +13,7 @@
 #include "store/identity.h"
 #include "store/instance.h"
 #include "store/person.h"
+#include "trust/ca.h"
 
 /* clang-format off */
 enum { MODE_SEALED, MODE_CLEAR };
@@ -106,7 +107,7 @@ MUST static int counts(struct api_call *c, int64_t customer_id, struct str name,
 	return store_member_find(c->tx, c->a, customer_id, p.id, &m, e);
 }
 
-/* The newest certificate of a key; "" if it has none that is not revoked. */
+/* The newest certificate of a key with its chain; "" if it has none that is not revoked. */
 MUST static int certificate_of(struct api_call *c, struct str key, struct str *out,
 			       struct err *e)
 {
@@ -115,7 +116,9 @@ MUST static int certificate_of(struct api_call *c, struct str key, struct str *o
 	*out = S("");
 	if (rc <= 0 || x.revoked_at_ms)
 		return rc < 0 ? -1 : 0;
-	*out = x.pem;
+	const struct ca *ca = c->api->options.users;
+	struct str chain = ca ? ca_chain(ca) : S("");
+	*out = arena_fmt(c->a, "%" STR_F "%" STR_F, STR_A(x.pem), STR_A(chain));
 	return 0;
 }
 
@@ -244,9 +247,8 @@ MUST static int reader_put(struct api_call *c, struct err *e)
 	int rc = counts(c, i.customer_id, person, e);
 	if (rc <= 0)
 		return rc < 0 ? -1
-			      : err_fail(e, ERR_NOT_FOUND,
-					 "customer %" STR_F " has no member %" STR_F,
-					 STR_A(i.customer), STR_A(str_sub(person, 0, 100)));
+			      : err_field(e, "person", "is no member of customer %" STR_F,
+					  STR_A(i.customer));
 	struct json *readers = without(c, view_json(c->a, i.readers_json), person, &was_there);
 	if (was_there)
 		return answer_recipients(c, &i, e);
@@ -299,7 +301,10 @@ MUST static int need_reader(struct api_call *c, const struct instance *i, struct
 	(void)without(c, view_json(c->a, i->readers_json), me, &is_reader);
 	if (me.n && (is_reader || str_eq(i->person, me)))
 		return 0;
-	return err_fail(e, ERR_FORBIDDEN, "only who may read a secret can seal it again");
+	return err_fail(e, ERR_CONFLICT,
+			"you are no reader of %" STR_F
+			"'s secrets: only who read a value can seal it again",
+			STR_A(i->title));
 }
 
 MUST static int check_resealed(struct api_call *c, const struct instance *i,
@@ -387,7 +392,7 @@ static const struct op rows[] = {
 		"Seals no more to that person. What he has read he knows: rotate."},
 	{POST_("/v1/instances/{instance}/rotate"), "rotate", "-oo---a-", true, NULL, &customer_query, &view_instance_desc, NULL, rotate, NULL,
 		"Makes the secrets of an instance anew on its node."},
-	{PUT_("/v1/instances/{instance}/connection/{name}"), "reseal", "-oo---a-", true, &value_in, &customer_query, &view_instance_desc, NULL, reseal, NULL,
+	{PUT_("/v1/instances/{instance}/connection/{name}"), "reseal", "-oo-----", true, &value_in, &customer_query, &view_instance_desc, NULL, reseal, NULL,
 		"A reader seals a secret connection parameter again; what the node publishes next replaces it."},
 };
 /* clang-format on */

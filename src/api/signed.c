@@ -4,7 +4,6 @@
 #include <stdatomic.h>
 
 #include "api/access.h"
-#include "api/secrets.h"
 #include "core/guard.h"
 #include "core/signed.h"
 #include "store/certificate.h"
@@ -191,7 +190,7 @@ MUST int signed_report_check(struct api_call *c, struct err *e)
 {
 	struct signed_mark m;
 	c->guard = NULL;
-	if (!secrets_are_guarded(c) || c->caller.kind != API_NODE)
+	if (!is_signed_for(&c->api->options, c->req))
 		return 0;
 	if (signed_note_newest(c->api, c->tx, e) < 0)
 		return -1;
