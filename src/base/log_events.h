@@ -39,6 +39,7 @@
 	X("agent.step.failed", "a step of a partition failed; it is tried again later", "read the text") \
 	X("agent.store.failed", "the node's database could not be written", "look at the disk") \
 	X("agent.supervisor.lost", "the supervisor does not answer", "it is started again; services keep running") \
+	X("master.acme.asked", "a challenge of an ACME client was validated, or not (debug)", "nothing") \
 	X("master.certificate.made", "the master made its own certificate anew", "nothing") \
 	X("master.chain.broken", "the audit chain does not fit together", "keep a copy of the database and find out who changed it") \
 	X("master.job.failed", "a job of the master failed; it is tried again", "read the text") \

@@ -46,7 +46,7 @@ enum {
 	ACME_CONTACTS_MAX = 10, /* of an account */
 	ACME_NONCE_FOR_MS = 3600 * 1000,
 	ACME_ORDER_FOR_MS = 7 * 86400 * 1000,
-	ACME_LEASE_MS = 60 * 1000, /* a master that validates has so long, then another may */
+	ACME_LEASE_MS = 180 * 1000, /* a master that validates has so long, then another may */
 };
 /* Orders and their authorizations are forgotten so long after their end. */
 #define ACME_KEEP_FOR_MS (INT64_C(30) * 86400 * 1000)
