@@ -9,6 +9,7 @@
 #include "api/handlers.h"
 #include "api/people.h"
 #include "api/secrets.h"
+#include "api/trust.h"
 #include "api/views.h"
 
 #define V0(name) \
@@ -148,8 +149,8 @@ static const struct op rows[] = {
 
 const struct op_table op_cloud = {rows, ARRAY_LEN(rows)};
 
-static const struct op_table *const tables[] = {&op_cloud, &op_people, &op_audit, &op_secrets,
-						&op_acme};
+static const struct op_table *const tables[] = {&op_cloud,   &op_people, &op_audit,
+						&op_secrets, &op_acme,	 &op_trust};
 
 const struct op *op_at(size_t i)
 {

@@ -36,7 +36,7 @@ static const struct op rows[] = {
 
 	{GET_("/v1/customers/{customer}/domains"), "domains", "-oo--aa-", false, NULL, NULL, &trust_domains_out, NULL, trust_domains, NULL,
 		"Names of a customer."},
-	{PUT_("/v1/customers/{customer}/domains/{domain}"), "domain_add", "--o---a-", true, NULL, NULL, &trust_domains_out, NULL, trust_domain_put, NULL,
+	{PUT_("/v1/customers/{customer}/domains/{domain}"), "domain_add", "--o---a-", true, &trust_domain_in, NULL, &trust_domains_out, NULL, trust_domain_put, NULL,
 		"Lists a name as the customer's, with all below it; a name belongs to one customer."},
 	{DELETE_("/v1/customers/{customer}/domains/{domain}"), "domain_remove", "--o---a-", true, NULL, NULL, &trust_domains_out, NULL, trust_domain_delete, NULL,
 		"Takes a name off the list."},

@@ -54,6 +54,7 @@ TABLE(trust_keys_out);
 HANDLER(trust_domains);
 HANDLER(trust_domain_put);
 HANDLER(trust_domain_delete);
+TABLE(trust_domain_in);
 TABLE(trust_domains_out);
 /* trust_node.c: certificates of services, by nodes */
 HANDLER(trust_node_certificate);

@@ -11,7 +11,9 @@
 #include "trust/ca.h"
 
 struct trust_crls;
+/* Empty: nothing is kept yet. */
 MUST int trust_crls_new(struct trust_crls **out, struct err *e);
+/* NULL is accepted; returns NULL. */
 struct trust_crls *trust_crls_free(struct trust_crls *t);
 /* The list (DER) that is kept, if it still says what is so, in `a`; else the empty text. */
 struct str trust_crls_get(struct trust_crls *t, enum ca_kind kind,

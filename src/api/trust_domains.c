@@ -15,6 +15,7 @@
 enum { DOMAINS_MAX = 1000 }; /* of a customer */
 
 /* clang-format off */
+const struct json_desc trust_domain_in = {.name = "DomainIn", .help = "Nothing.", .bytes = 0};
 struct domain_out { struct str domain, created_at; };
 static const struct json_field domain_fields[] = {
 	JSON_STR(struct domain_out, domain, "domain", 0, INT64_MAX, 0, "The name; all below it are the customer's too."),
