@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/utf8.h"
+#include "cli/identity.h"
 #include "http/client.h"
 
 enum { ANSWER_MAX = 64 << 20, TIMEOUT_MS = 90000, CELL_MAX_BYTES = 16384, CELL_COLUMNS = 40 };
@@ -18,12 +19,18 @@ static enum http_method method_of(const char *name)
 	return strcmp(name, "POST") == 0 ? HTTP_POST : HTTP_GET;
 }
 
-static int fetch(struct cli_call *c, const char *method, struct str path, struct str body,
-		 struct str *out, struct err *e)
+MUST static int fetch_as(struct cli_call *c, const struct client_as *as, const char *method,
+			 struct str path, struct str body, struct str *out, struct err *e)
 {
 	struct http_client *client CLEAN(http_client_closep) = NULL;
 	const struct http_client_options o = {
-		.base = c->master, .timeout_ms = TIMEOUT_MS, .max_response_bytes = ANSWER_MAX};
+		.base = as->master,
+		.timeout_ms = TIMEOUT_MS,
+		.max_response_bytes = ANSWER_MAX,
+		.ca_file = as->ca_file,
+		.cert_file = as->cert_file,
+		.key_file = as->key_file,
+	};
 	const struct http_request r = {
 		.method = method_of(method), .target = path, .body = body};
 	struct http_response response;
@@ -33,11 +40,42 @@ static int fetch(struct cli_call *c, const char *method, struct str path, struct
 	}
 	if (http_fetch_ok(client, &r, c->arena, &response, e) != 0) {
 		if (e->kind == ERR_UNREACHABLE)
-			return err_in(e, "the master %s does not answer", c->master);
+			return err_in(e, "the master %s does not answer", as->master);
 		return -1;
 	}
 	*out = response.body;
 	return 0;
+}
+
+MUST static int fetch(struct cli_call *c, const char *method, struct str path, struct str body,
+		      struct str *out, struct err *e)
+{
+	struct client_as as = {.master = c->master};
+	bool is_tls = strncmp(c->master, "https://", 8) == 0;
+	if (is_tls && identity_use(c, &as, e) < 0)
+		return -1;
+	if (fetch_as(c, &as, method, path, body, out, e) < 0)
+		return is_tls ? identity_explain(c, e) : -1;
+	return 0;
+}
+
+/* The body as it is sent: DELETE and GET have none. */
+static struct str sent_of(struct cli_call *c, const char *method, const struct json *body)
+{
+	bool is_bare = strcmp(method, "DELETE") == 0 || strcmp(method, "GET") == 0;
+	if (body)
+		return json_text(body, c->arena);
+	return is_bare ? (struct str){NULL, 0} : S("{}");
+}
+
+MUST int client_send_as(struct cli_call *c, const struct client_as *as, const char *method,
+			struct str path, const struct json *body, struct json **out,
+			struct err *e)
+{
+	struct str text, sent = sent_of(c, method, body);
+	if (arena_check(c->arena, e) < 0 || fetch_as(c, as, method, path, sent, &text, e) < 0)
+		return -1;
+	return json_parse(text, c->arena, out, e);
 }
 
 MUST int client_get(struct cli_call *c, struct str path, struct json **out, struct err *e)
@@ -56,10 +94,7 @@ MUST int client_get_text(struct cli_call *c, struct str path, struct str *out, s
 MUST int client_send(struct cli_call *c, const char *method, struct str path,
 		     const struct json *body, struct json **out, struct err *e)
 {
-	bool is_delete = strcmp(method, "DELETE") == 0; /* which has no body */
-	struct str text, sent = body	    ? json_text(body, c->arena)
-				: is_delete ? (struct str){NULL, 0}
-					    : S("{}");
+	struct str text, sent = sent_of(c, method, body);
 	if (arena_check(c->arena, e) < 0 || fetch(c, method, path, sent, &text, e) < 0)
 		return -1;
 	return json_parse(text, c->arena, out, e);

@@ -4,6 +4,23 @@
 #include "cli/cmd.h"
 #include "json/json.h"
 
+/* To whom, and as whom, a request goes. */
+struct client_as {
+	const char *master;
+	const char *ca_file;		  /* whom to believe; NULL: the host's roots */
+	const char *cert_file, *key_file; /* NULL: nobody */
+};
+/* A request as somebody else than the call's own identity; else as client_send. `method` may be
+ * GET. */
+MUST int client_send_as(struct cli_call *c, const struct client_as *as, const char *method,
+			struct str path, const struct json *body, struct json **out,
+			struct err *e);
+
+/*
+ * The requests below go to the call's master: with the identity (cli/identity.h) if it is an
+ * https one, which may renew that in passing.
+ */
+
 /* GET; `path` begins with "/". Errors as the master gave them, with its field. */
 MUST int client_get(struct cli_call *c, struct str path, struct json **out, struct err *e);
 /* `method` is PUT, POST or DELETE; `body` may be NULL, and is with DELETE. */

@@ -20,6 +20,10 @@ static const struct cli_option common[] = {
 	{.name = "master",
 	 .argument = "URL",
 	 .help = "The master to ask; else $HOC_MASTER, else the settings file."},
+	{.name = "identity",
+	 .argument = "DIR",
+	 .help = "Who to be, for a master with TLS; else $HOC_IDENTITY, else the settings "
+		 "file, else ~/.config/hoc/identity."},
 	{.name = NULL},
 };
 
@@ -266,23 +270,24 @@ static int run(struct cli_call *c, struct err *e)
 	return rc >= 0 && finish(c->out, e) < 0 ? -1 : rc;
 }
 
-/* `--json` and `--master` may stand before the verb: they count as if behind it. */
+static bool is_word(const char *word, const char *a, const char *b, const char *c)
+{
+	return strcmp(word, a) == 0 || strcmp(word, b) == 0 || strcmp(word, c) == 0;
+}
+
+/* `--json`, `--master` and `--identity` may stand before the verb: they count as if behind it. */
 static int skip_common(int argc, char **argv)
 {
 	int n = 0;
 	while (n < argc && strncmp(argv[n], "--", 2) == 0) {
-		bool takes_value = strcmp(argv[n], "--master") == 0;
+		bool takes_value = is_word(argv[n], "--master", "--identity", "--master");
 		if (strcmp(argv[n], "--json") != 0 && !takes_value &&
-		    strncmp(argv[n], "--master=", 9) != 0)
+		    strncmp(argv[n], "--master=", 9) != 0 &&
+		    strncmp(argv[n], "--identity=", 11) != 0)
 			break;
 		n += takes_value ? 2 : 1;
 	}
 	return MIN_OF(n, argc);
-}
-
-static bool is_word(const char *word, const char *a, const char *b, const char *c)
-{
-	return strcmp(word, a) == 0 || strcmp(word, b) == 0 || strcmp(word, c) == 0;
 }
 
 static bool asks_help(int argc, char **argv)
