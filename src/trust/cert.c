@@ -377,6 +377,9 @@ MUST int cert_import(struct str text, gnutls_x509_crt_t *out, size_t max, size_t
 	int rc = gnutls_x509_crt_list_import(out, &n, &d,
 					     is_der ? GNUTLS_X509_FMT_DER : GNUTLS_X509_FMT_PEM,
 					     GNUTLS_X509_CRT_LIST_IMPORT_FAIL_IF_EXCEED);
+	/* The library frees what it read before it failed, and leaves the pointers. */
+	if (rc <= 0)
+		memset(out, 0, max * sizeof *out);
 	if (rc == GNUTLS_E_SHORT_MEMORY_BUFFER)
 		return err_fail(e, ERR_INVALID, "more than %zu certificates", max);
 	if (rc <= 0)
