@@ -15,6 +15,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "api/door.h"
 #include "api/hub.h"
 #include "base/mem.h"
 #include "http/server.h"
@@ -24,6 +25,7 @@ struct api_http {
 	struct api_http_options options;
 	struct http_server *server;
 	struct hub *hub;
+	struct door door;
 	int64_t seen; /* newest event that the hub's thread knows of */
 	pthread_mutex_t lock;
 	pthread_cond_t idle;
@@ -68,6 +70,20 @@ static void refuse(struct job *j, const struct err *why)
 {
 	struct api_response out;
 	api_refuse(j->h->options.api, &j->req, why, http_call_arena(j->http), &out);
+	reply(j->http, &out);
+}
+
+/* As refuse; whoever asked too often gets a status of his own and when to come back. */
+static void turn_away(struct job *j, const struct err *why, int64_t wait_s)
+{
+	struct api_response out;
+	api_refuse(j->h->options.api, &j->req, why, http_call_arena(j->http), &out);
+	if (wait_s) {
+		out.status = 429;
+		out.headers[out.header_count++] = (struct api_header){
+			"Retry-After",
+			arena_fmt(http_call_arena(j->http), "%lld", (long long)wait_s)};
+	}
 	reply(j->http, &out);
 }
 
@@ -272,10 +288,13 @@ static void handle(struct http_call *c, void *user)
 		.method = str_from(http_method_name(http_call_method(c))),
 		.target = t->path,
 		.parsed = t,
-		.content_type = arena_dup(a, http_call_header(c, "Content-Type")),
-		.accept = arena_dup(a, http_call_header(c, "Accept")),
 		.body = http_call_body(c),
 	};
+	int64_t wait_s = 0;
+	if (door_enter(&h->door, c, &j->req, &wait_s, &e) < 0) {
+		turn_away(j, &e, wait_s);
+		return;
+	}
 	if (api_open(h->options.api, &j->req, a, &j->call, &e) < 0) {
 		refuse(j, &e);
 		return;
@@ -297,6 +316,7 @@ MUST int api_http_open(const struct api_http_options *options, struct api_http *
 	if (!h)
 		return -1;
 	h->options = *options;
+	h->door = (struct door){.clock = options->clock, .trust = options->trust};
 	ASSERT(pthread_mutex_init(&h->lock, NULL) == 0);
 	ASSERT(pthread_cond_init(&h->idle, NULL) == 0);
 	unsigned max_parked = options->max_parked ? options->max_parked : API_HTTP_PARKED_MAX;
@@ -315,7 +335,13 @@ MUST int api_http_open(const struct api_http_options *options, struct api_http *
 		.max_call_bytes = 2 * API_ARENA_BYTES,
 		.max_connections = 2 * max_parked,
 		.max_parked = 2 * max_parked,
+		.max_address_connections = options->max_address_connections,
+		.tls = options->tls,
 	};
+	if (options->limits && rate_new(options->limits, &h->door.rate, e) < 0) {
+		api_http_close(h);
+		return -1;
+	}
 	if (hub_open(&hub, &h->hub, e) < 0 ||
 	    http_server_open(&server, handle, h, &h->server, e) < 0) {
 		api_http_close(h);
@@ -337,6 +363,7 @@ struct api_http *api_http_close(struct api_http *h)
 		(void)pthread_cond_wait(&h->idle, &h->lock);
 	(void)pthread_mutex_unlock(&h->lock);
 	hub_free(h->hub);
+	rate_free(h->door.rate);
 	(void)pthread_cond_destroy(&h->idle);
 	(void)pthread_mutex_destroy(&h->lock);
 	mem_free(h);

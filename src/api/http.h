@@ -8,11 +8,16 @@
  * share one flush. A long poll that has nothing to tell is parked in a hub, woken by the commits
  * that concern it, and answered at its deadline or when the server stops.
  *
+ * With TLS callers show certificates; who they are is in api_request.caller. Whoever asks too often
+ * gets status 429 with Retry-After, and an error of kind busy.
+ *
  * On PostgreSQL other masters may write too: while somebody waits, the newest event is looked at
  * every API_HTTP_LOOK_MS.
  */
 #include "api/api.h"
+#include "api/rate.h"
 #include "db/db.h"
+#include "trust/tls.h"
 
 struct api_http;
 
@@ -25,6 +30,11 @@ struct api_http_options {
 	const char *listen;  /* "127.0.0.1:8000", "[::1]:0", "unix:PATH" */
 	unsigned threads;    /* 0: 4 */
 	unsigned max_parked; /* long polls at once; 0: API_HTTP_PARKED_MAX */
+	/* With TLS, all three; they must outlive it. NULL: plain, and everybody is anyone. */
+	struct tls_server *tls;
+	const struct cert_trust *trust;	  /* callers' certificates lead to its roots */
+	const struct rate_limits *limits; /* NULL: nobody asks too often */
+	unsigned max_address_connections; /* 0: no limit but that of all */
 };
 
 /* Listens and serves until api_http_close. Errors of http_server_open. */
