@@ -6,32 +6,15 @@
 #include "master/master.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <unistd.h>
 
-#include "api/http.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "base/version.h"
-#include "master/settings.h"
+#include "master/master_impl.h"
 #include "profile/eval.h"
 #include "store/event.h"
 
-enum { GROUP_MS = 20, JOB_ROWS = 200, SETTINGS_ARENA = 1 << 20, EVAL_IDLE_MS = 600000 };
-
-struct master {
-	const struct master_options *options;
-	struct arena *a;
-	struct arena *job_arena;
-	struct master_settings settings;
-	int lock_fd;
-	struct db *db;
-	struct profile_eval *eval;
-	struct api *api;
-	struct api_http *http;
-	struct str address_path;
-	sigset_t signals, old_signals;
-};
+enum { JOB_ROWS = 200, EVAL_IDLE_MS = 600000, CERTIFY_AGAIN_MS = 600000 };
 
 /* ---- start --------------------------------------------------------------------------------- */
 
@@ -44,73 +27,28 @@ static bool is_loopback(struct str listen)
 
 MUST static int check_options(const struct master_options *o, struct err *e)
 {
-	if (!is_loopback(str_from(o->listen)))
+	struct str listen = str_from(o->listen);
+	if (o->is_local && !is_loopback(listen))
 		return err_field(
 			e, "listen",
 			"%s can be reached from outside: without TLS a master listens on "
 			"loopback only (127.0.0.1, [::1], unix:)",
 			o->listen);
-	if (!o->is_local)
+	if (!o->is_local && str_starts(listen, S("unix:")))
+		return err_field(e, "listen", "a Unix socket has no TLS: say --local");
+	bool has_authorities = master_identity_is_there(o->data);
+	if (o->is_local && has_authorities)
 		return err_field(
 			e, "local",
-			"without TLS everybody on this machine is the operator: say --local");
+			"%s has authorities (hoc master init): with --local everybody on "
+			"this machine would be its operator",
+			o->data);
+	if (!o->is_local && !has_authorities)
+		return err_field(e, "local",
+				 "%s has no authorities: make them (hoc master init), or say "
+				 "--local; then everybody on this machine is the operator",
+				 o->data);
 	return 0;
-}
-
-static const char *path_in(struct master *m, const char *name)
-{
-	return arena_cstr(m->a, file_join(m->a, str_from(m->options->data), str_from(name)));
-}
-
-MUST static int open_data(struct master *m, struct err *e)
-{
-	if (file_mkdirs(m->options->data, 0700, e) < 0)
-		return -1;
-	int rc = file_lock(path_in(m, "lock"), &m->lock_fd, e);
-	if (rc > 0)
-		return err_fail(e, ERR_CONFLICT, "another master runs on %s", m->options->data);
-	if (rc < 0)
-		return -1;
-	m->address_path = str_from(path_in(m, "address"));
-	if (file_remove_tree(m->address_path.p, e) < 0)
-		return -1;
-	return master_settings_read(path_in(m, "master.json"), m->a, &m->settings, e);
-}
-
-MUST static int open_database(struct master *m, struct err *e)
-{
-	const char *url = m->options->db;
-	if (!url)
-		url = arena_fmt(m->a, "sqlite:%s", path_in(m, "master.db")).p;
-	/* A group ends when nothing waits any more; the limit only bounds how long many clients hold
-	 * up the first one, and one flush costs as much as dozens of orders. */
-	const struct db_options options = {.group_for_ms = GROUP_MS};
-	if (arena_check(m->a, e) < 0 || db_open(url, &options, &m->db, e) < 0)
-		return -1;
-	return api_migrate(m->db, e);
-}
-
-MUST static int open_api(struct master *m, struct err *e)
-{
-	const struct profile_eval_options eval = {.program = m->options->program};
-	const struct api_options api = {
-		.clock = clock_system(),
-		.rng = rng_system(),
-		.eval = m->eval,
-		.version = HOC_VERSION,
-		.database = db_engine_name(m->db),
-		.mode = "local",
-		.liveness_limit_ms = m->settings.liveness_seconds * 1000,
-		.seller = {.name = m->settings.seller.name.p,
-			   .address = m->settings.seller.address.p,
-			   .country = m->settings.seller.country.p,
-			   .vat_number = m->settings.seller.vat_number.p},
-	};
-	struct api_options full = api;
-	if (profile_eval_new(&eval, &m->eval, e) < 0)
-		return -1;
-	full.eval = m->eval;
-	return api_new(&full, &m->api, e);
 }
 
 /* Tells where it listens: the file, the descriptor, the log. */
@@ -129,15 +67,35 @@ MUST static int tell_ready(struct master *m, struct err *e)
 	return rc;
 }
 
+static struct rate_limits limits_of(const struct master_limits *l)
+{
+	return (struct rate_limits){
+		.of = {
+			[RATE_IDENTITY] = {l->identity_per_minute, l->identity_burst},
+			[RATE_ADDRESS] = {l->address_per_minute, l->address_burst},
+			[RATE_LOGIN] = {l->login_per_minute, l->login_burst},
+		}};
+}
+
 MUST static int start(struct master *m, struct err *e)
 {
-	if (open_data(m, e) < 0 || open_database(m, e) < 0 || open_api(m, e) < 0)
+	if (master_open_data(m, e) < 0 || master_open_identity(m, e) < 0 ||
+	    master_open_database(m, e) < 0 || master_open_api(m, e) < 0)
 		return -1;
+	bool is_tls = !m->options->is_local;
+	if (is_tls && master_certify(m, e) < 0)
+		return -1;
+	const struct rate_limits limits = limits_of(&m->settings.limits);
 	const struct api_http_options http = {
 		.api = m->api,
 		.db = m->db,
 		.clock = clock_system(),
 		.listen = m->options->listen,
+		.tls = m->identity.tls,
+		.trust = m->identity.trust,
+		.limits = is_tls ? &limits : NULL,
+		.max_address_connections =
+			is_tls ? (unsigned)m->settings.limits.address_connections : 0,
 	};
 	if (api_http_open(&http, &m->http, e) < 0)
 		return -1;
@@ -172,6 +130,19 @@ static int assess(struct db_tx *tx, void *user, struct err *e)
 	return api_assess(r->m->api, tx, JOB_ROWS, r->m->job_arena, &r->out, e);
 }
 
+/* What cannot be made now is tried again: there is a third of its life left. */
+static void renew_certificate(struct master *m)
+{
+	struct err e = ERR_INIT;
+	int64_t now_ms = clock_now_ms(clock_system());
+	if (m->options->is_local || now_ms < m->identity.renew_at_ms)
+		return;
+	if (master_certify(m, &e) == 0)
+		return;
+	m->identity.renew_at_ms = now_ms + CERTIFY_AGAIN_MS;
+	log_err(LOG_ERROR, "master.job.failed", &e, KV_C("job", "certificate"));
+}
+
 static void do_jobs(struct master *m)
 {
 	struct err e = ERR_INIT;
@@ -180,6 +151,7 @@ static void do_jobs(struct master *m)
 		log_err(LOG_WARN, "master.job.failed", &e, KV_C("job", "assess"));
 	else
 		api_http_wake(m->http, &r.out);
+	renew_certificate(m);
 	profile_eval_trim(m->eval, EVAL_IDLE_MS);
 }
 
@@ -200,20 +172,6 @@ static void serve(struct master *m)
 
 /* ---- stop ---------------------------------------------------------------------------------- */
 
-static void stop(struct master *m)
-{
-	struct err ignored;
-	m->http = api_http_close(m->http);
-	m->db = db_close(m->db);
-	m->api = api_free(m->api);
-	m->eval = profile_eval_free(m->eval);
-	if (m->address_path.n)
-		(void)!file_remove_tree(m->address_path.p, &ignored);
-	file_closep(&m->lock_fd);
-	m->job_arena = arena_free(m->job_arena);
-	m->a = arena_free(m->a);
-}
-
 /* With what it did: a flush is one wait for the disk, shared by all writes of its group. */
 static void tell_stopped(struct master *m)
 {
@@ -229,11 +187,6 @@ MUST int master_run(const struct master_options *options, struct err *e)
 	struct master m = {.options = options, .lock_fd = -1};
 	if (check_options(options, e) < 0)
 		return -1;
-	if (arena_new(SETTINGS_ARENA, &m.a, e) < 0 ||
-	    arena_new(API_ARENA_BYTES, &m.job_arena, e) < 0) {
-		stop(&m);
-		return -1;
-	}
 	(void)sigemptyset(&m.signals);
 	(void)sigaddset(&m.signals, SIGTERM);
 	(void)sigaddset(&m.signals, SIGINT);
@@ -243,7 +196,7 @@ MUST int master_run(const struct master_options *options, struct err *e)
 		serve(&m);
 		tell_stopped(&m);
 	}
-	stop(&m);
+	master_close(&m);
 	(void)pthread_sigmask(SIG_SETMASK, &m.old_signals, NULL);
 	return rc;
 }
