@@ -92,7 +92,7 @@ struct audit {
 	int64_t point_good, point_strange; /* signatures that hold; by keys not certified now */
 	struct audit_mark newest_point;
 	bool is_chain_broken;
-	char previous[HASH_TEXT_SIZE]; /* "" before the first */
+	char previous[HASH_TEXT_SIZE]; /* "" before the first, if that is not event 1 */
 	int64_t first, expected, events;
 	/* the log */
 	struct audit_marks heads;

@@ -94,11 +94,7 @@ void audit_take_event(struct audit *au, const struct json *record, struct arena 
 	if (au->is_chain_broken)
 		return;
 	bool is_event = event_of(record, page, &ev);
-	if (au->expected == 0) {
-		au->first = ev.sequence;
-		if (ev.sequence == 1)
-			memcpy(au->previous, AUDIT_ZEROS, sizeof AUDIT_ZEROS);
-	} else if (ev.sequence != au->expected) {
+	if (ev.sequence != au->expected) {
 		broken(au, "is missing", au->expected);
 		return;
 	}
@@ -116,7 +112,7 @@ void audit_take_event(struct audit *au, const struct json *record, struct arena 
 /* Somebody vouched for events beyond the last one. */
 static void check_end(struct audit *au)
 {
-	int64_t last = au->expected ? au->expected - 1 : 0;
+	int64_t last = au->expected - 1;
 	for (size_t i = 0; i < au->points.n; i++) {
 		const struct audit_mark *m = &au->points.items[i];
 		if (m->at <= last)

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 
 #include "cli/audit.h"
+#include "core/audit.h"
 #include "trust/jose.h"
 
 void audit_init(struct audit *au, struct arena *a, struct str roots, int64_t now_ms)
@@ -86,6 +87,9 @@ MUST static int take_header(struct audit *au, const struct json *record, struct 
 		return err_fail(e, ERR_UNSUPPORTED, "not an audit of version 1");
 	/* An archive is as old as it says; its certificates were good then. */
 	au->now_ms = client_i64(record, "at_ms");
+	au->first = au->expected = MAX_OF(client_i64(record, "from"), (int64_t)1);
+	if (au->first == 1)
+		memcpy(au->previous, AUDIT_ZEROS, sizeof AUDIT_ZEROS);
 	return arena_check(au->a, e);
 }
 

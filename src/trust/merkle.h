@@ -13,7 +13,9 @@
 
 enum { MERKLE_PROOF_MAX = 64 };
 
+/* The hash of an entry. */
 struct hash merkle_leaf(struct str entry);
+/* The hash over two subtrees side by side. */
 struct hash merkle_node(const struct hash *left, const struct hash *right);
 /* SHA-256 of nothing: the head of an empty log. */
 struct hash merkle_empty(void);
