@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
+#include "agent/join.h"
 #include "api/permissions.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -153,6 +154,54 @@ static int do_unformat(struct cli_call *c, struct err *e)
 	return agent_unformat(dir, e);
 }
 
+enum { TOKEN_SIZE = 128 };
+
+/* The token's text into `out`, without its line's end; from standard input for "-". */
+static int read_token(const char *given, char out[static TOKEN_SIZE], struct err *e)
+{
+	if (strcmp(given, "-") != 0)
+		(void)snprintf(out, TOKEN_SIZE, "%s", given);
+	else if (!fgets(out, TOKEN_SIZE, stdin))
+		return err_field(e, "token", "nothing came on standard input");
+	return 0;
+}
+
+static void print_joined(struct cli_call *c, const struct agent_join *j,
+			 const struct agent_joined *r)
+{
+	char until[CLOCK_TEXT_SIZE];
+	clock_text(r->to_ms, until);
+	if (!c->is_json) {
+		(void)fprintf(c->out,
+			      "node %" STR_F " of %" STR_F " (%s)\nkey %" STR_F
+			      "\ncertificate until %s, renewed before by the agent\n",
+			      STR_A(r->node), STR_A(r->cloud), j->url, STR_A(r->key), until);
+		return;
+	}
+	struct json *o = json_object_new(c->arena);
+	json_set_str(c->arena, o, S("node"), r->node);
+	json_set_str(c->arena, o, S("cloud"), r->cloud);
+	json_set_str(c->arena, o, S("key"), r->key);
+	json_set_str(c->arena, o, S("to"), str_from(until));
+	client_print_json(c, o);
+}
+
+static int do_node_join(struct cli_call *c, struct err *e)
+{
+	char token[TOKEN_SIZE];
+	struct agent_join j = {.url = c->arguments[0], .clock = clock_system()};
+	struct agent_joined r;
+	if (node_dir(c, &j.dir, e) < 0 || read_token(c->arguments[1], token, e) < 0)
+		return -1;
+	j.token = str_from(token);
+	int rc = agent_join(&j, c->arena, &r, e);
+	trust_wipe(token, sizeof token);
+	if (rc < 0)
+		return -1;
+	print_joined(c, &j, &r);
+	return 0;
+}
+
 static int agent_options_of(struct cli_call *c, struct agent_options *o, struct err *e)
 {
 	*o = (struct agent_options){.master = c->master, .program = c->program};
@@ -265,6 +314,10 @@ static void print_status(struct cli_call *c, const struct json *doc)
 		      json_bool_of(json_get(doc, S("linked")), false) ? "master answers"
 								      : "no master",
 		      (long long)json_i64_of(json_get(doc, S("outbox")), 0));
+	struct str trouble = client_text(json_get(doc, S("trust")), "trouble");
+	if (trouble.n)
+		(void)fprintf(c->out, "WARNING: %" STR_F "; the node changes nothing\n",
+			      STR_A(trouble));
 	(void)fputc('\n', c->out);
 	print_releases(c, releases);
 	(void)fputc('\n', c->out);
@@ -570,6 +623,25 @@ static const struct cli_cmd daemons[] = {
 	 .example = "hoc node format --dir /var/lib/hoc/node --name n1 --partitions 8\n"
 		    "hoc node format --dir /var/lib/hoc/node --name n1 --dry-run",
 	 .exits = "4 a partition that should go is in use"},
+	{.name = "node join",
+	 .group = running,
+	 .arguments = "URL TOKEN",
+	 .min_args = 2,
+	 .max_args = 2,
+	 .options = dir_options,
+	 .fn = do_node_join,
+	 .help = "Let this node into a cloud: keys are made here, a certificate comes back.",
+	 .details =
+		 "TOKEN is from hoc token make node NAME; - reads it from standard input. "
+		 "Before anything is sent the server has to prove that it is the cloud "
+		 "whose fingerprint the token carries. Keys stand in DIR/identity and stay "
+		 "there. May be repeated after a failure, with the same token; joining again "
+		 "later accepts a master that was put back to an old state.",
+	 .example = "hoc node join --dir /var/lib/hoc/node https://cloud.example:8000 - "
+		    "</run/hoc/token",
+	 .exits = "4 the directory is of another node, or an agent runs there\n"
+		  "5 the server is not that cloud's, or the token is used up\n"
+		  "10 the master does not answer"},
 	{.name = "node run",
 	 .group = running,
 	 .options = run_options,

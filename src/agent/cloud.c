@@ -5,6 +5,7 @@
 #include "agent/keys.h"
 #include "base/log.h"
 #include "json/json.h"
+#include "trust/join.h"
 #include "trust/jose.h"
 
 static const int64_t grace_ms = (int64_t)KEYS_GRACE_DAYS * 86400000;
@@ -121,7 +122,7 @@ static const char *objection(const struct judge *j, const struct json *row)
 	if (age_recipient_check(seal_key, &e) < 0 ||
 	    base64url_read(text_of(row, "statement"), j->a, &signature, &e) < 0)
 		return "has no sealing key";
-	struct str said = keys_statement_text(kind, name, seal_key, j->a);
+	struct str said = join_statement(kind, name, seal_key, j->a);
 	return key_is_signed_by(c.at[0].public, said, signature)
 		       ? NULL
 		       : "did not sign that sealing key";

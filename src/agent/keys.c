@@ -10,9 +10,10 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "trust/join.h"
 #include "trust/jose.h"
 
-enum { PATH_BYTES = 4096, WORK_BYTES = 4 << 20, CERTS_MAX = CERT_CHAIN_MAX };
+enum { WORK_BYTES = 4 << 20, CERTS_MAX = CERT_CHAIN_MAX };
 
 struct keys {
 	pthread_mutex_t lock; /* roots, from_ms, to_ms */
@@ -23,8 +24,8 @@ struct keys {
 	struct arena *memory; /* of the name */
 	struct str node;
 	char recipient[AGE_RECIPIENT_SIZE];
-	char key_file[PATH_BYTES], seal_file[PATH_BYTES], cert_file[PATH_BYTES],
-		roots_file[PATH_BYTES];
+	char key_file[KEYS_PATH_SIZE], seal_file[KEYS_PATH_SIZE], cert_file[KEYS_PATH_SIZE],
+		roots_file[KEYS_PATH_SIZE];
 };
 
 struct keys *keys_free(struct keys *k)
@@ -45,21 +46,22 @@ void keys_freep(struct keys **k)
 	*k = keys_free(*k);
 }
 
-static int set_path(char *to, const char *dir, const char *name, struct err *e)
+MUST int keys_path(const char *dir, const char *name, char out[static KEYS_PATH_SIZE],
+		   struct err *e)
 {
-	int n = snprintf(to, PATH_BYTES, "%s/identity/%s", dir, name);
-	if (n < 0 || n >= PATH_BYTES)
+	int n = snprintf(out, KEYS_PATH_SIZE, "%s/identity/%s", dir, name);
+	if (n < 0 || n >= KEYS_PATH_SIZE)
 		return err_field(e, "dir", "is too long");
 	return 0;
 }
 
 static int set_paths(struct keys *k, const char *dir, struct err *e)
 {
-	if (set_path(k->key_file, dir, "key.pem", e) < 0 ||
-	    set_path(k->seal_file, dir, "seal.age", e) < 0 ||
-	    set_path(k->cert_file, dir, "cert.pem", e) < 0)
+	if (keys_path(dir, "key.pem", k->key_file, e) < 0 ||
+	    keys_path(dir, "seal.age", k->seal_file, e) < 0 ||
+	    keys_path(dir, "cert.pem", k->cert_file, e) < 0)
 		return -1;
-	return set_path(k->roots_file, dir, "roots.pem", e);
+	return keys_path(dir, "roots.pem", k->roots_file, e);
 }
 
 /* A file that has to be there. */
@@ -292,17 +294,10 @@ MUST int keys_renewed(struct keys *k, struct str certificate, struct str roots, 
 	return 0;
 }
 
-struct str keys_statement_text(struct str kind, struct str name, struct str recipient,
-			       struct arena *a)
-{
-	return arena_fmt(a, "hoc-seal-key-v1\n%" STR_F "\n%" STR_F "\n%" STR_F "\n",
-			 STR_A(kind), STR_A(name), STR_A(recipient));
-}
-
 MUST int keys_statement(const struct key *k, struct str name, struct str recipient,
 			struct arena *a, struct str *out, struct err *e)
 {
-	struct str text = keys_statement_text(S("node"), name, recipient, a), signature;
+	struct str text = join_statement(S("node"), name, recipient, a), signature;
 	if (arena_check(a, e) < 0 || key_sign(k, text, a, &signature, e) < 0)
 		return -1;
 	*out = base64url(signature, a);

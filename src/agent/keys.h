@@ -18,12 +18,14 @@
 struct keys;
 
 enum {
-	KEYS_MASTERS_MAX = 8,
+	KEYS_PATH_SIZE = 4096,
 	KEYS_PEM_MAX = 256 << 10,
-	KEYS_LEAF_DAYS = 30,  /* what is asked for */
 	KEYS_GRACE_DAYS = 30, /* so long after its end a certificate may still be renewed */
 };
 
+/* Path of a file in DIR/identity. ERR_INVALID (field "dir"): too long. */
+MUST int keys_path(const char *dir, const char *name, char out[static KEYS_PATH_SIZE],
+		   struct err *e);
 /* Reads DIR/identity; 1 if the node joined nowhere. ERR_CORRUPT, ERR_FORBIDDEN. */
 MUST int keys_open(const char *dir, struct keys **out, struct err *e);
 /* NULL is accepted; returns NULL. */
@@ -64,9 +66,6 @@ MUST int keys_renewed(struct keys *k, struct str certificate, struct str roots, 
 MUST int keys_check(struct str chain_pem, struct str roots_pem, const struct hash *key,
 		    struct str name, int64_t now_ms, struct arena *a, struct cert *out,
 		    struct err *e);
-/* What a sealing key's statement is a signature of: "hoc-seal-key-v1\nKIND\nNAME\nage1…\n". */
-struct str keys_statement_text(struct str kind, struct str name, struct str recipient,
-			       struct arena *a);
 /* The node's statement about its own sealing key, base64url. */
 MUST int keys_statement(const struct key *k, struct str name, struct str recipient,
 			struct arena *a, struct str *out, struct err *e);

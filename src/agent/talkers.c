@@ -119,6 +119,12 @@ MUST int talkers_new(const struct talkers_options *o, struct talkers **out, stru
 	return 0;
 }
 
+MUST int talkers_forget(struct ndb *n, struct err *e)
+{
+	const struct str key = KEY_SEQUENCE, value = S("0");
+	return ndb_set(n, &key, &value, 1, e);
+}
+
 void talkers_cancel(struct talkers *t)
 {
 	if (!t)

@@ -41,6 +41,9 @@ void talkers_cancel(struct talkers *t);
 /* NULL is accepted; returns NULL. No request may be under way. */
 struct talkers *talkers_free(struct talkers *t);
 
+/* Forgets how much the master was known to know: for a node that joins. */
+MUST int talkers_forget(struct ndb *n, struct err *e);
+
 /* One request on a free client; waits for one. Blocks. Errors of http_fetch and of above. */
 MUST int talkers_fetch(struct talkers *t, const struct http_request *r, struct arena *a,
 		       struct http_response *out, struct err *e);
