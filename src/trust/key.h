@@ -45,7 +45,8 @@ MUST int key_unseal(const char *path, struct str passphrase, struct key **out, s
 /*
  * The private key that a PKCS #11 URI names ("pkcs11:token=hoc;object=users"); `pin` goes to the
  * token, once. With `is_made` a fresh pair (`kind`) is generated inside the token if it has none of
- * that name; a key that is there is taken whatever its kind. The tokens are those of p11-kit.
+ * that name; a key that is there is taken whatever its kind. The tokens are those of p11-kit. It is
+ * the process that is logged in to a token: while a key of it is open, no pin is asked for.
  * ERR_NOT_FOUND, ERR_FORBIDDEN (pin), ERR_UNSUPPORTED (the token cannot do that kind),
  * ERR_INVALID (field "uri" or "pin").
  */
