@@ -327,20 +327,12 @@ bool access_reads(const struct api_call *c, const struct instance *i)
 	return false;
 }
 
-MUST int access_titled(struct api_call *c, struct str title, struct str customer,
-		       struct instance **out, size_t *count, struct err *e)
+/* Roots of that title of all of a caller's customers: see access_titled. */
+MUST static int titled_of_own(struct api_call *c, struct str title, const int64_t *ids,
+			      size_t owned, struct instance **out, size_t *count, struct err *e)
 {
-	const int64_t *ids;
-	struct customer owner = {.id = 0};
-	size_t n = 0, owned;
-	bool is_all = access_customers(c, &ids, &owned);
-	*count = 0;
-	int rc = customer.n ? access_customer_find(c, customer, &owner, e) : 0;
-	if (rc < 0 || (customer.n && rc == 0))
-		return rc;
-	if (is_all || owner.id)
-		return store_instance_titled(c->tx, c->a, title, owner.id, 0, 2, out, count, e);
 	struct instance *best = ARENA_ARRAY(c->a, struct instance, 2);
+	size_t n = 0;
 	for (size_t i = 0; best && i < owned; i++) {
 		struct instance *one = NULL;
 		size_t found = 0;
@@ -357,4 +349,22 @@ MUST int access_titled(struct api_call *c, struct str title, struct str customer
 	*out = best;
 	*count = n;
 	return arena_check(c->a, e);
+}
+
+MUST int access_titled(struct api_call *c, struct str title, struct str customer,
+		       struct instance **out, size_t *count, struct err *e)
+{
+	const int64_t *ids;
+	struct customer owner = {.id = 0};
+	size_t owned;
+	bool is_all = access_customers(c, &ids, &owned);
+	*count = 0;
+	if (customer.n) {
+		int rc = access_customer_find(c, customer, &owner, e);
+		if (rc <= 0)
+			return rc;
+	}
+	if (!is_all && !owner.id)
+		return titled_of_own(c, title, ids, owned, out, count, e);
+	return store_instance_titled(c->tx, c->a, title, owner.id, 0, 2, out, count, e);
 }
