@@ -15,9 +15,10 @@
 #include "json/json.h"
 #include "profile/eval.h"
 #include "store/event.h"
+#include "store/log.h"
 #include "store/release.h"
 
-enum { CLOUD_GUIDS = 16, CLOUD_TABLES = 32, CLOUD_TEXT = 4000 };
+enum { CLOUD_GUIDS = 16, CLOUD_TABLES = 64, CLOUD_TEXT = 4000 };
 #define CLOUD_NOW INT64_C(1795000000000)
 
 struct cloud_guid {
@@ -357,6 +358,11 @@ static int cloud_release_work(struct db_tx *tx, void *user UNUSED, struct err *e
 			"{\"properties\": {\"n\": {\"type\": \"integer\", \"maximum\": 9}}}}, "
 			"\"host\": {\"shared\": true}}}"),
 	};
+	struct arena *a CLEAN(arena_freep) = NULL;
+	struct log_entry entry = {
+		.kind = S("release"), .subject = r.uri, .body_json = S("{}"), .at_ms = 1};
+	if (arena_new(1 << 20, &a, e) < 0 || store_log_append(tx, a, &entry, e) < 0)
+		return -1;
 	return store_release_add(tx, &r, S("{}"), e);
 }
 

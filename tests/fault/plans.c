@@ -19,12 +19,16 @@ static const char *const may_walk[] = {
 	"event_last",
 	"installation_list",
 	"invoice_list",
+	"log_last",
+	"log_witness_list",
 	"node_list",
 	"price_list",
 	"release_list",
 	/* over the few rows of a SELECT with a LIMIT */
 	"installation_rooms",
 	"instance_tree_size",
+	/* over the levels of the log's tree, one row each */
+	"log_nodes",
 	/* who refers to the new row: planned because of RETURNING, skipped while no key dangles */
 	"instance_add",
 	"release_add",
