@@ -51,15 +51,16 @@ struct recipients {
 	int64_t rotation;
 	struct str person;
 	struct json *readers;
-	struct recipient *items;
-	size_t n;
+	struct recipient *items, *nodes;
+	size_t n, node_count;
 };
 static const struct json_field recipients_fields[] = {
 	JSON_STR(struct recipients, mode, "mode", 0, INT64_MAX, 0, "sealed, or clear: nothing is to be sealed."),
 	JSON_I64(struct recipients, rotation, "rotation", 0, INT64_MAX, 0, "When it grows, secrets are made anew."),
 	JSON_STR(struct recipients, person, "person", 0, INT64_MAX, 0, "Who asked for the instance; empty: an instance did."),
 	JSON_TREE(struct recipients, readers, "readers", 0, "Names of persons who may read besides."),
-	JSON_STRUCTS(struct recipients, items, n, struct recipient, "recipients", &recipient_desc, 0, INT64_MAX, 0, "Every key to seal to. Check certificate and statement first."),
+	JSON_STRUCTS(struct recipients, items, n, struct recipient, "recipients", &recipient_desc, 0, INT64_MAX, 0, "Every key to seal what is published to. Check certificate and statement first."),
+	JSON_STRUCTS(struct recipients, nodes, node_count, struct recipient, "node", &recipient_desc, 0, INT64_MAX, 0, "Keys of the node that it is on: to seal its parameters to."),
 };
 static const struct json_desc recipients_out = JSON_DESC(struct recipients, recipients_fields, "Recipients", "Who may read the secrets of an instance.");
 /* clang-format on */
@@ -122,15 +123,16 @@ MUST static int certificate_of(struct api_call *c, struct str key, struct str *o
 	return 0;
 }
 
+/* Appends the good keys of an owner to the list. */
 MUST static int add_keys(struct api_call *c, const char *kind, struct str owner,
-			 struct recipients *v, struct err *e)
+			 struct recipient *items, size_t *count, struct err *e)
 {
 	struct identity_key *keys = NULL;
 	size_t n = 0;
 	if (store_key_list(c->tx, c->a, str_from(kind), owner, &keys, &n, e) < 0)
 		return -1;
-	for (size_t i = 0; i < n && v->n < SECRETS_RECIPIENTS_MAX; i++) {
-		struct recipient *r = &v->items[v->n];
+	for (size_t i = 0; i < n && *count < SECRETS_RECIPIENTS_MAX; i++) {
+		struct recipient *r = &items[*count];
 		if (keys[i].revoked_at_ms || !keys[i].seal_key.n)
 			continue;
 		*r = (struct recipient){
@@ -142,7 +144,7 @@ MUST static int add_keys(struct api_call *c, const char *kind, struct str owner,
 		};
 		if (certificate_of(c, keys[i].name, &r->certificate, e) < 0)
 			return -1;
-		v->n++;
+		(*count)++;
 	}
 	return 0;
 }
@@ -151,7 +153,7 @@ MUST static int add_person(struct api_call *c, const struct instance *i, struct 
 			   struct recipients *v, struct err *e)
 {
 	int rc = person.n ? counts(c, i->customer_id, person, e) : 0;
-	return rc <= 0 ? rc : add_keys(c, "person", person, v, e);
+	return rc <= 0 ? rc : add_keys(c, "person", person, v->items, &v->n, e);
 }
 
 /* An instance asked for it: the node that one is on uses what is published. */
@@ -164,15 +166,18 @@ MUST static int add_requester(struct api_call *c, const struct instance *i,
 	int rc = store_instance_by_id(c->tx, c->a, i->requester_id, &requester, e);
 	if (rc <= 0 || !requester.node.n)
 		return rc < 0 ? -1 : 0;
-	return add_keys(c, "node", requester.node, v, e);
+	return add_keys(c, "node", requester.node, v->items, &v->n, e);
 }
 
 MUST static int fill(struct api_call *c, const struct instance *i, struct recipients *v,
 		     struct err *e)
 {
 	v->items = ARENA_ARRAY(c->a, struct recipient, SECRETS_RECIPIENTS_MAX);
-	if (!v->items)
+	v->nodes = ARENA_ARRAY(c->a, struct recipient, SECRETS_RECIPIENTS_MAX);
+	if (!v->items || !v->nodes)
 		return arena_check(c->a, e);
+	if (i->node.n && add_keys(c, "node", i->node, v->nodes, &v->node_count, e) < 0)
+		return -1;
 	if (add_requester(c, i, v, e) < 0 || add_person(c, i, i->person, v, e) < 0)
 		return -1;
 	for (size_t k = 0; k < json_count(v->readers); k++) {

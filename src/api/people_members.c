@@ -2,6 +2,7 @@
 /* Who is in a customer, and as what. */
 #include "api/access.h"
 #include "api/people.h"
+#include "api/secrets.h"
 #include "store/customer.h"
 #include "store/member.h"
 #include "store/person.h"
@@ -113,7 +114,8 @@ MUST int people_member_put(struct api_call *c, struct err *e)
 		return -1;
 	if (rc == 0 || m.is_owner != is_owner) {
 		tell(c, &owner, p.name, is_owner ? "owner" : "member");
-		if (store_member_set(c->tx, owner.id, p.id, is_owner, e) < 0)
+		if (store_member_set(c->tx, owner.id, p.id, is_owner, e) < 0 ||
+		    (rc == 0 && secrets_people_changed(c, p.name, e) < 0))
 			return -1;
 	}
 	return answer(c, &owner, e);
@@ -133,7 +135,8 @@ MUST int people_member_delete(struct api_call *c, struct err *e)
 		return -1;
 	if (rc > 0) {
 		tell(c, &owner, p.name, "none");
-		if (store_member_delete(c->tx, owner.id, p.id, e) < 0)
+		if (store_member_delete(c->tx, owner.id, p.id, e) < 0 ||
+		    secrets_people_changed(c, p.name, e) < 0)
 			return -1;
 	}
 	return answer(c, &owner, e);

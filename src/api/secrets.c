@@ -137,9 +137,14 @@ MUST int secrets_people_changed(struct api_call *c, struct str person, struct er
 	return person.n ? touch_all(c, person, 0, e) : 0;
 }
 
-MUST int secrets_node_changed(struct api_call *c, struct str node, struct err *e)
+MUST int secrets_keys_changed(struct api_call *c, struct str kind, struct str owner,
+			      struct err *e)
 {
 	struct node n;
-	int rc = store_node_find(c->tx, c->a, node, &n, e);
+	if (str_is(kind, "person"))
+		return secrets_people_changed(c, owner, e);
+	if (!str_is(kind, "node"))
+		return 0;
+	int rc = store_node_find(c->tx, c->a, owner, &n, e);
 	return rc <= 0 ? rc : touch_all(c, S(""), n.id, e);
 }

@@ -41,8 +41,9 @@ MUST int secrets_check_connection(struct api_call *c, const struct instance *i,
 /* {parameters: {NAME: "sealed" or "clear"}, connection: {…}}; NULL: it has none, or is local. */
 struct json *secrets_marks(struct api_call *c, const struct instance *i);
 
-/* A key of the person was added or revoked, his sealing key is another, he left a customer or is
- * no longer active: nodes look again at all that he may have read. */
+/* The person's keys or sealing keys are others, he joined or left a customer, or is no longer
+ * active: nodes look again at all that he may have read. */
 MUST int secrets_people_changed(struct api_call *c, struct str person, struct err *e);
-/* The same for a key of a node, which reads what its instances asked for. */
-MUST int secrets_node_changed(struct api_call *c, struct str node, struct err *e);
+/* The same for a key of that kind ("person"; "node": it reads what its instances asked for). */
+MUST int secrets_keys_changed(struct api_call *c, struct str kind, struct str owner,
+			      struct err *e);

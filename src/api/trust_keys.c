@@ -8,6 +8,7 @@
 #include "api/access.h"
 #include "api/audit.h"
 #include "api/issue.h"
+#include "api/secrets.h"
 #include "api/trust.h"
 #include "api/trust_ca.h"
 #include "api/views.h"
@@ -218,7 +219,8 @@ MUST int trust_key_seal(struct api_call *c, struct err *e)
 	k.seal_key = in->seal_key;
 	k.statement = in->statement;
 	if (is_change && (store_key_seal(c->tx, &k, e) < 0 ||
-			  tell(c, EVENT_KEY_SEALED, "sealed", &k, e) < 0))
+			  tell(c, EVENT_KEY_SEALED, "sealed", &k, e) < 0 ||
+			  secrets_keys_changed(c, k.kind, k.owner, e) < 0))
 		return -1;
 	return answer_key(c, &k, e);
 }
@@ -235,7 +237,8 @@ MUST int trust_key_revoke(struct api_call *c, struct err *e)
 		k.revoked_at_ms = c->now_ms;
 		k.reason = trust_reason_word(in->reason);
 		if (issue_revoke_key(c, k.name, in->reason, e) < 0 ||
-		    tell(c, EVENT_KEY_REVOKED, "revoked", &k, e) < 0)
+		    tell(c, EVENT_KEY_REVOKED, "revoked", &k, e) < 0 ||
+		    secrets_keys_changed(c, k.kind, k.owner, e) < 0)
 			return -1;
 	}
 	return rc < 0 ? -1 : answer_key(c, &k, e);

@@ -215,8 +215,46 @@ static void revoked_keys_are_left_out(struct cloud *c)
 	begin(&s, c);
 	const char *guid = at(c, order(&s, s.alice, ""), "guid");
 	trusted_ok(&s.t, s.alice, "PUT", path(&s, guid, "/readers/bob"), "");
-	trusted_revoke(&s.t, s.bob);
+	int64_t stamp = stamp_of(&s, guid);
+	trusted_ok(&s.t, s.bob, "POST", text(c, "/v1/keys/%s/revoke", s.bob->key_name), "{}");
 	assert_string_equal(recipients(&s, s.n1, guid), "alice");
+	assert_true(stamp_of(&s, guid) > stamp);
+	trusted_end(&s.t);
+}
+
+static void who_leaves_reads_no_more(struct cloud *c)
+{
+	struct stage s;
+	begin(&s, c);
+	const char *guid = at(c, order(&s, s.alice, ""), "guid");
+	trusted_ok(&s.t, s.alice, "PUT", path(&s, guid, "/readers/bob"), "");
+	int64_t stamp = stamp_of(&s, guid);
+	trusted_ok(&s.t, s.alice, "DELETE", "/v1/customers/acme/members/bob", "");
+	assert_string_equal(recipients(&s, s.n1, guid), "alice");
+	assert_true(stamp_of(&s, guid) > stamp);
+	/* Back again, he is still one of its readers. */
+	stamp = stamp_of(&s, guid);
+	trusted_ok(&s.t, s.alice, "PUT", "/v1/customers/acme/members/bob",
+		   "{'role': 'member'}");
+	assert_string_equal(recipients(&s, s.n1, guid), "alice bob");
+	assert_true(stamp_of(&s, guid) > stamp);
+	stamp = stamp_of(&s, guid);
+	trusted_ok(&s.t, s.op, "PUT", "/v1/persons/bob", "{'roles': [], 'active': false}");
+	assert_string_equal(recipients(&s, s.n1, guid), "alice");
+	assert_true(stamp_of(&s, guid) > stamp);
+	trusted_end(&s.t);
+}
+
+static void the_node_s_own_keys_are_told(struct cloud *c)
+{
+	struct stage s;
+	begin(&s, c);
+	const char *guid = at(c, order(&s, s.alice, ""), "guid");
+	struct json *j = trusted_ok(&s.t, s.alice, "GET", path(&s, guid, "/recipients"), "");
+	assert_at(c, j, "node[0].name", "n1");
+	assert_at(c, j, "node[0].seal_key", s.n1->recipient);
+	assert_at(c, j, "node[0].key", s.n1->key_name);
+	assert_int_equal(json_count(json_get(j, S("node"))), 1);
 	trusted_end(&s.t);
 }
 
@@ -348,6 +386,8 @@ int main(int argc, char **argv)
 		 an_operator_may_let_them_stand_in_clear},
 		{"readers are members", readers_are_members},
 		{"revoked keys are left out", revoked_keys_are_left_out},
+		{"who leaves reads no more", who_leaves_reads_no_more},
+		{"the node's own keys are told", the_node_s_own_keys_are_told},
 		{"a requester's node reads", a_requester_s_node_reads},
 		{"rotation grows", rotation_grows},
 		{"holders seal again", holders_seal_again},

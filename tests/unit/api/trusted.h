@@ -24,7 +24,7 @@ struct who {
 struct trusted {
 	struct cloud *c;
 	char dir[40];
-	struct ca *users;
+	struct ca *users, *services;
 	struct key *master;
 	const char *master_name;
 	struct who people[TRUSTED_MAX];
@@ -44,7 +44,9 @@ struct who *trusted_node(struct trusted *t, const char *name);
 /* A call by somebody (NULL: nobody); quotes as in cloud_call. */
 struct json *trusted_call(struct trusted *t, struct who *w, const char *method,
 			  const char *target, const char *body);
-/* The same, and the status has to be 200 or 201. */
+/* A call as it stands: by a session, with headers of its own. */
+struct json *trusted_request(struct trusted *t, const struct api_request *req);
+/* As trusted_call, and the status has to be 200 or 201. */
 struct json *trusted_ok(struct trusted *t, struct who *w, const char *method,
 			const char *target, const char *body);
 /* The value of a header of the last answer, or NULL. */
@@ -57,5 +59,3 @@ const char *trusted_seal(struct trusted *t, const char *clear, struct who *const
 			 size_t count);
 /* What `w` reads in a sealed text; NULL: it is not for him. */
 const char *trusted_unseal(struct trusted *t, struct who *w, const char *sealed);
-/* Revokes the key of `w` in the database, as the operation does. */
-void trusted_revoke(struct trusted *t, struct who *w);
