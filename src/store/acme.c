@@ -254,7 +254,7 @@ static const struct db_sql sql_order_names = {
 static const struct db_sql sql_order_open = {
 	"acme_order_open",
 	"SELECT COUNT(*) FROM (SELECT id FROM acme_order WHERE account_id = $1"
-	" AND status IN ('pending', 'ready') AND expires_at > $2 LIMIT $3) AS some",
+	" AND status IN ('pending', 'ready') AND expires_at > $2 LIMIT $3) AS counted",
 	"account now limit"};
 static const struct db_sql sql_order_replaces = {
 	"acme_order_replaces",

@@ -7,13 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <cmocka.h>
 
-#include "base/file.h"
 #include "trust/jose.h"
-#include "trust/jose_secret.h"
 
 #define JOE \
 	"eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290" \
@@ -229,33 +226,6 @@ static void algorithms_have_names(void **state UNUSED)
 	}
 }
 
-static void a_secret_is_made_once_and_private(void **state)
-{
-	struct arena *a = *state;
-	struct err e = ERR_INIT;
-	struct stat st;
-	char dir[] = "/tmp/hoc-jose-XXXXXX";
-	assert_non_null(mkdtemp(dir));
-	const char *path = arena_fmt(a, "%s/eab.key", dir).p;
-	struct jose_secret *x CLEAN(jose_secret_freep) = NULL;
-	struct jose_secret *y CLEAN(jose_secret_freep) = NULL;
-	struct jose_secret *none CLEAN(jose_secret_freep) = NULL;
-	assert_int_equal(jose_secret_open(path, &x, &e), 0);
-	assert_int_equal(jose_secret_open(path, &y, &e), 0);
-	assert_int_equal(jose_secret_bytes(x).n, JOSE_SECRET_BYTES);
-	assert_true(str_eq(jose_secret_bytes(x), jose_secret_bytes(y)));
-	assert_int_equal(stat(path, &st), 0);
-	assert_int_equal(st.st_mode & 0777, 0600);
-	assert_int_equal(chmod(path, 0640), 0);
-	assert_int_equal(jose_secret_open(path, &none, &e), -1);
-	assert_int_equal(e.kind, ERR_FORBIDDEN);
-	assert_int_equal(file_write(path, S("too short"), 0600, &e), 0);
-	assert_int_equal(jose_secret_open(path, &none, &e), -1);
-	assert_int_equal(e.kind, ERR_CORRUPT);
-	assert_null(none);
-	assert_int_equal(file_remove_tree(dir, &e), 0);
-}
-
 static int begin(void **state)
 {
 	struct err e = ERR_INIT;
@@ -282,7 +252,6 @@ int main(void)
 		CASE(hmac_is_that_of_the_rfcs),
 		CASE(base64_is_strict),
 		CASE(algorithms_have_names),
-		CASE(a_secret_is_made_once_and_private),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
