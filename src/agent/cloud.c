@@ -85,6 +85,33 @@ MUST int cloud_read(struct str body, struct str roots, int64_t now_ms, struct ar
 
 /* ---- recipients ---------------------------------------------------------------------------- */
 
+/*
+ * The roots, and those authorities of `chain` that hold under them: a list is signed by one of
+ * these. The chain is the master's word, and a root in it would be believed: none gets in, for
+ * cert_check has to find a way (and then says of an authority that it is no leaf).
+ */
+static int trust_of(struct str roots, struct str chain, int64_t now_ms, struct arena *a,
+		    struct cert_trust **out, struct err *e)
+{
+	struct cert_trust *only_roots CLEAN(cert_trust_freep) = NULL;
+	struct buf b CLEAN(buf_fini) = BUF_INIT(2 * KEYS_PEM_MAX);
+	struct chain c = {.count = 0};
+	if (cert_trust_new(roots, &only_roots, e) < 0)
+		return -1;
+	buf_add(&b, roots);
+	buf_add_c(&b, '\n');
+	add_certs(&c, chain, a);
+	for (size_t i = 0; i < c.count; i++) {
+		struct chain from = c;
+		from.at[0] = c.at[i];
+		from.at[i] = c.at[0];
+		if (c.at[i].is_authority && cert_check(only_roots, from.at, from.count, now_ms,
+						       false, S("")) == CERT_WRONG_PURPOSE)
+			buf_add(&b, cert_pem(c.at[i].der, a));
+	}
+	return buf_check(&b, e) < 0 ? -1 : cert_trust_new(buf_str(&b), out, e);
+}
+
 struct judge {
 	const struct cert_trust *trust;
 	struct str chain;
@@ -177,9 +204,11 @@ MUST int recipients_read(struct str body, struct str roots, struct str chain, st
 		return err_field(e, "mode", "is missing in the master's answer");
 	r.is_sealed = str_is(mode, "sealed");
 	r.rotation = json_i64_of(json_get(doc, S("rotation")), 0);
-	if (cert_trust_new(roots, &trust, e) < 0 ||
-	    (crl.n && cert_trust_add_crl(trust, crl, e) < 0))
+	struct err unlisted = ERR_INIT;
+	if (trust_of(roots, chain, now_ms, a, &trust, e) < 0)
 		return -1;
+	if (crl.n && cert_trust_add_crl(trust, crl, &unlisted) < 0)
+		log_err(LOG_WARN, "agent.crl.refused", &unlisted);
 	const struct judge j = {trust, chain, now_ms, a};
 	if (r.is_sealed)
 		take_recipients(&j, json_get(doc, S("recipients")), &r);

@@ -7,6 +7,7 @@
 /* clang-format off */
 #define LOG_EVENTS(X) \
 	X("agent.child.unasked", "an instance could not ask for its children", "nothing: it goes on with what it knows and asks again") \
+	X("agent.crl.refused", "the cloud's list of revoked certificates does not hold; it is passed over", "ask the operator of the master") \
 	X("agent.identity.kept", "the node's certificate could not be renewed; it is tried again", "look at the master; a certificate that ended is renewed for 30 days more") \
 	X("agent.identity.renewed", "the node has a fresh certificate", "nothing") \
 	X("agent.identity.roots", "a renewal brought roots that no known root vouches for; they were not taken", "do not trust this master: ask the operator for the cloud's fingerprint") \
