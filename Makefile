@@ -33,6 +33,7 @@ PKG_db      := sqlite3 libpq
 PKG_trust   := libsodium gnutls libcbor
 PKG_http    := libmicrohttpd libcurl
 LIBS_profile := -ljsonnet
+LIBS_master := -lresolv
 
 CC_dev := gcc
 CC_release := gcc

@@ -222,11 +222,11 @@ static void *run_worker(void *user)
 /* ---- start and stop ------------------------------------------------------------------------ */
 
 MUST static int read_settings(struct master_acme *m, const struct acme_settings *s,
-			      struct err *e)
+			      struct str resolver, struct err *e)
 {
-	if (acme_resolver_check(s->resolver, e) < 0)
+	if (acme_resolver_check(resolver, e) < 0)
 		return err_in(e, "resolver");
-	(void)snprintf(m->resolver, sizeof m->resolver, "%" STR_F, STR_A(s->resolver));
+	(void)snprintf(m->resolver, sizeof m->resolver, "%" STR_F, STR_A(resolver));
 	for (size_t i = 0; i < s->allow_count && i < NETWORKS_MAX; i++)
 		if (acme_network_read(s->allow_networks[i], &m->allowed[i], e) < 0)
 			return err_in(e, "acme.allow_networks[%zu]", i);
@@ -269,8 +269,8 @@ MUST static int start(struct master_acme *m, struct err *e)
 	return 0;
 }
 
-MUST int master_acme_open(const struct acme_settings *s, struct api *api, struct db *db,
-			  struct master_acme **out, struct err *e)
+MUST int master_acme_open(const struct acme_settings *s, struct str resolver, struct api *api,
+			  struct db *db, struct master_acme **out, struct err *e)
 {
 	struct master_acme *m = MEM_NEW(struct master_acme, e);
 	if (!m)
@@ -278,7 +278,7 @@ MUST int master_acme_open(const struct acme_settings *s, struct api *api, struct
 	m->api = api;
 	m->db = db;
 	init_locks(m);
-	if (read_settings(m, s, e) < 0 || start(m, e) < 0) {
+	if (read_settings(m, s, resolver, e) < 0 || start(m, e) < 0) {
 		master_acme_close(m);
 		return -1;
 	}

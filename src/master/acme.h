@@ -15,7 +15,6 @@ enum { ACME_WORKERS = 8, ACME_LOOK_MS = 500, ACME_FORGET_MS = 60000 };
 
 /* master.json "acme". */
 struct acme_settings {
-	struct str resolver;	     /* "127.0.0.1:5353"; "": those of the host */
 	int64_t http_port, tls_port; /* 80 and 443, but in tests */
 	struct str *allow_networks;
 	size_t allow_count;
@@ -23,9 +22,9 @@ struct acme_settings {
 extern const struct json_desc acme_settings_desc;
 
 struct master_acme;
-/* Starts the threads; api and db must outlive it. ERR_INVALID: a network or the resolver of the
- * settings is none. */
-MUST int master_acme_open(const struct acme_settings *s, struct api *api, struct db *db,
-			  struct master_acme **out, struct err *e);
+/* Starts the threads; api and db must outlive it. `resolver`: "127.0.0.1:5353", "": those of the
+ * host. ERR_INVALID: a network, or the resolver, is none. */
+MUST int master_acme_open(const struct acme_settings *s, struct str resolver, struct api *api,
+			  struct db *db, struct master_acme **out, struct err *e);
 /* Waits for what is being asked (ACME_ASK_MS at most). NULL accepted; gives NULL. */
 struct master_acme *master_acme_close(struct master_acme *m);

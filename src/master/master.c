@@ -97,7 +97,9 @@ MUST static int start(struct master *m, struct err *e)
 		.max_address_connections =
 			is_tls ? (unsigned)m->settings.limits.address_connections : 0,
 	};
-	if (api_http_open(&http, &m->http, e) < 0)
+	if (api_http_open(&http, &m->http, e) < 0 ||
+	    (is_tls && master_acme_open(&m->settings.acme, m->settings.resolver, m->api, m->db,
+					&m->acme, e) < 0))
 		return -1;
 	return tell_ready(m, e);
 }

@@ -28,6 +28,7 @@ struct master {
 	struct profile_eval *eval;
 	struct api *api;
 	struct api_http *http;
+	struct master_acme *acme; /* NULL in local mode */
 	struct str address_path;
 	sigset_t signals, old_signals;
 };

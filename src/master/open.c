@@ -131,6 +131,7 @@ MUST int master_certify(struct master *m, struct err *e)
 void master_close(struct master *m)
 {
 	struct err ignored;
+	m->acme = master_acme_close(m->acme);
 	m->http = api_http_close(m->http);
 	m->db = db_close(m->db);
 	m->api = api_free(m->api);

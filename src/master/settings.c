@@ -45,6 +45,8 @@ static const struct json_field settings_fields[] = {
 	JSON_STR(struct master_settings, cloud, "cloud", 0, 63, 0, "Name of the cloud, as its authorities carry it; written by master init.", .initial_text = ""),
 	JSON_STRS(struct master_settings, names, name_count, "names", 0, MASTER_NAMES_MAX, 0, "Host names and addresses that the master's certificate is for; read at start.", .max_bytes = 253, .check = check_name),
 	JSON_STR(struct master_settings, zone, "zone", 0, 200, 0, "DNS zone of the cloud: each customer has CUSTOMER.zone; empty: none.", .initial_text = "", .check = check_name),
+	JSON_STR(struct master_settings, resolver, "resolver", 0, 40, 0, "DNS server that ACME challenges are looked up with, 127.0.0.1:5353; empty: those of the host; read at start.", .initial_text = ""),
+	JSON_STRUCT(struct master_settings, acme, struct acme_settings, "acme", &acme_settings_desc, 0, "How ACME challenges are validated; read at start."),
 	JSON_STRUCT(struct master_settings, limits, struct master_limits, "limits", &limits_desc, 0, "How often somebody may ask; read at start."),
 };
 const struct json_desc master_settings_desc =

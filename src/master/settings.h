@@ -2,6 +2,7 @@
 #pragma once
 /* Settings of a master: DIR/master.json, one table. What is left out has the default shown there. */
 #include "json/desc.h"
+#include "master/acme.h"
 
 enum { MASTER_NAMES_MAX = 20 };
 
@@ -22,6 +23,8 @@ struct master_settings {
 	size_t name_count;
 	struct str zone;
 	struct master_limits limits;
+	struct str resolver; /* "": those of the host */
+	struct acme_settings acme;
 };
 extern const struct json_desc master_settings_desc;
 
