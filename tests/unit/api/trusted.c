@@ -193,6 +193,22 @@ struct who *trusted_node(struct trusted *t, const char *name)
 	return add(t, &job, "node", name);
 }
 
+static int revoke_key(struct db_tx *tx, void *user, struct err *e)
+{
+	struct work *w = user;
+	struct identity_key k;
+	if (store_key_find(tx, w->t->c->a, str_from(w->w->key_name), &k, e) <= 0)
+		return -1;
+	return store_key_revoke(tx, k.id, w->t->c->now_ms, S("test"), e) < 0 ? -1 : 0;
+}
+
+void trusted_revoke(struct trusted *t, struct who *w)
+{
+	struct err e = ERR_INIT;
+	struct work job = {.t = t, .w = w};
+	assert_int_equal(db_write(t->c->db, revoke_key, &job, &e), 0);
+}
+
 /* ---- calls --------------------------------------------------------------------------------- */
 
 const char *trusted_report(struct trusted *t, struct who *w, const char *method,

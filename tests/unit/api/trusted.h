@@ -59,3 +59,5 @@ const char *trusted_seal(struct trusted *t, const char *clear, struct who *const
 			 size_t count);
 /* What `w` reads in a sealed text; NULL: it is not for him. */
 const char *trusted_unseal(struct trusted *t, struct who *w, const char *sealed);
+/* Revokes the key of `w` in the database, behind the back of the api. */
+void trusted_revoke(struct trusted *t, struct who *w);
