@@ -14,6 +14,7 @@
 #include "api/permissions.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "cli/acme.h"
 #include "cli/audit.h"
 #include "cli/ca.h"
 #include "cli/client.h"
@@ -708,10 +709,15 @@ static const struct cli_cmd pages[] = {
 
 int main(int argc, char **argv)
 {
-	const struct cli_table tables[] = {cli_commands,	cli_identity_commands,
-					   cli_people_commands, cli_ca_commands,
-					   cli_audit_commands,	{daemons, ARRAY_LEN(daemons)},
-					   cli_own_commands,	{pages, ARRAY_LEN(pages)}};
+	const struct cli_table tables[] = {cli_commands,
+					   cli_identity_commands,
+					   cli_people_commands,
+					   cli_ca_commands,
+					   cli_acme_commands,
+					   cli_audit_commands,
+					   {daemons, ARRAY_LEN(daemons)},
+					   cli_own_commands,
+					   {pages, ARRAY_LEN(pages)}};
 	/* Directories of a node are searched by its tenants' users; what is secret has a mode of its own. */
 	(void)umask(022);
 	if (argc == 2 && strcmp(argv[1], PROFILE_EVAL_VERB) == 0)
