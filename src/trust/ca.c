@@ -55,6 +55,11 @@ struct str ca_chain(const struct ca *ca)
 	return ca->chain;
 }
 
+struct str ca_sent_roots(const struct ca *ca)
+{
+	return ca->sent_roots;
+}
+
 struct hash ca_root_fingerprint(const struct ca *ca)
 {
 	return ca->root;
@@ -237,21 +242,23 @@ static int learn_issuer(struct ca *ca, struct err *e)
 /* The newest root stands first. */
 static int learn_root(struct ca *ca, struct err *e)
 {
-	struct cert *roots;
+	struct cert newest[2];
 	size_t n = 0;
 	gnutls_x509_crt_t crt[CA_CERTS_MAX] = {NULL};
 	if (cert_import(ca->roots, crt, CA_CERTS_MAX, &n, e) < 0)
 		return -1;
-	roots = ARENA_NEW(ca->a, struct cert);
-	int rc = arena_check(ca->a, e);
-	if (rc == 0)
-		rc = cert_learn(crt[0], ca->a, roots, e);
+	int rc = 0;
+	for (size_t i = 0; i < n && i < ARRAY_LEN(newest) && rc == 0; i++)
+		rc = cert_learn(crt[i], ca->a, &newest[i], e);
 	crts_free(crt, n, SIZE_MAX);
 	if (rc < 0)
 		return -1;
-	ca->root = cert_fingerprint(roots);
-	ca->root_to_ms = roots->to_ms;
-	return 0;
+	ca->root = cert_fingerprint(&newest[0]);
+	ca->root_to_ms = newest[0].to_ms;
+	ca->sent_roots = arena_fmt(ca->a, "%" STR_F "%" STR_F,
+				   STR_A(n > 1 ? cert_pem(newest[1].der, ca->a) : S("")),
+				   STR_A(cert_pem(newest[0].der, ca->a)));
+	return arena_check(ca->a, e);
 }
 
 /* Files of the directory as texts of the ca; 1: no authority there. */
@@ -319,7 +326,7 @@ static int open_delegated(struct ca *ca, const struct key *k, struct str chain_p
 	if (!ca->limits)
 		return err_fail(e, ERR_INVALID, "the issuer's certificate has no limits");
 	ca->signer = k;
-	ca->roots = S("");
+	ca->roots = ca->sent_roots = S("");
 	ca->chain = arena_dup(ca->a, chain_pem);
 	for (size_t i = 0; i < n; i++)
 		if (str_eq(chain[i].issuer, chain[i].name)) {
@@ -330,7 +337,7 @@ static int open_delegated(struct ca *ca, const struct key *k, struct str chain_p
 				ca->root_to_ms = chain[i].to_ms;
 			}
 		}
-	return arena_check(ca->a, e);
+	return arena_check(ca->a, e); /* sent_roots: the chain has them */
 }
 
 MUST int ca_open_delegated(const struct key *k, struct str chain_pem, struct ca **out,

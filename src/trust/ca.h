@@ -9,10 +9,10 @@
  * A cloud has two, which nobody takes for each other: users (persons, nodes, instances, masters)
  * and services (names of tenants). A rollover of the issuer keeps the root; a rollover of the root
  * makes a new root and two link certificates (new by old, old by new), so that whoever trusts
- * either root reaches the other while both are valid. An authority's directory:
+ * either root reaches the other while both are valid; who was away for two of them enrols again. An authority's directory:
  *
  *     DIR/root.pem        trusted roots, newest first
- *     DIR/links.pem       link certificates between them, if any
+ *     DIR/links.pem       link certificates of the last rollover of the root, if any
  *     DIR/issuer.pem      the issuer's certificate (and its predecessors, until they end)
  *     DIR/issuer.key      sealed by a passphrase, or plain PEM (0600), or
  *     DIR/issuer.uri      a PKCS #11 URI
@@ -61,11 +61,16 @@ void ca_freep(struct ca **ca);
 /* Whose authority it is. */
 enum ca_kind ca_kind_of(const struct ca *ca);
 /*
- * PEM of all roots (newest first), and of what a leaf is sent with: issuer, links. They live as
- * long as the ca. A server shows leaf, chain, roots; cert_trust_new takes roots and chain.
+ * Texts of certificates in PEM; they live as long as the ca.
+ *
+ * ca_roots: all roots, newest first. ca_chain: the issuer, and the links of the last rollover of
+ * the root. cert_trust_new takes both. A leaf is sent with ca_chain; a server sends ca_sent_roots
+ * after that (see tls_anchor): the last two roots, newest last. In that order, and in few others,
+ * GnuTLS and OpenSSL find their way whichever of the two roots they trust.
  */
 struct str ca_roots(const struct ca *ca);
 struct str ca_chain(const struct ca *ca);
+struct str ca_sent_roots(const struct ca *ca);
 /* SHA-256 of the newest root's DER: what tokens carry. */
 struct hash ca_root_fingerprint(const struct ca *ca);
 /* When the issuer, and the newest root, end. */

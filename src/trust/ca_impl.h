@@ -19,10 +19,10 @@ enum {
 
 struct ca {
 	enum ca_kind kind;
-	struct arena *a;		     /* all texts */
-	struct str cloud, roots, chain, der; /* der: the issuer's certificate */
-	struct key *own;		     /* owned, or NULL: */
-	const struct key *signer;	     /* own, or the caller's */
+	struct arena *a;				 /* all texts */
+	struct str cloud, roots, sent_roots, chain, der; /* der: the issuer's certificate */
+	struct key *own;				 /* owned, or NULL: */
+	const struct key *signer;			 /* own, or the caller's */
 	gnutls_x509_crt_t issuer;
 	gnutls_x509_name_constraints_t limits; /* NULL: none */
 	bool may_delegate;

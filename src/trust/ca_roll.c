@@ -3,8 +3,8 @@
  * Rollovers of the issuer and of the root, and the way over an offline root.
  *
  * Whatever moment a rollover stops at, the directory opens: first the next key is written under a
- * name of its own (NAME.key.next, or NAME.uri.next), then the files of certificates, which only
- * grow, then the next key takes its place. Which certificate is the issuer's, and which the
+ * name of its own (NAME.key.next, or NAME.uri.next), then the files of certificates, which
+ * hold old and new, then the next key takes its place. Which certificate is the issuer's, and which the
  * root's, is told by the key.
  */
 #include "base/file.h"
@@ -167,23 +167,25 @@ static int make_root(const struct ca_root *old, struct str roots, int64_t now_ms
 	return arena_check(a, e);
 }
 
+static struct str joined(struct str x, struct str y, struct arena *a)
+{
+	return arena_fmt(a, "%" STR_F "%" STR_F, STR_A(x), STR_A(y));
+}
+
 /* Files of the fresh root: key waiting, links, roots, key in place. */
 static int write_root(const char *dir, struct str secret, const struct ca_root *old,
 		      const struct ca_root *new, struct str pem, struct str roots,
 		      int64_t now_ms, struct arena *a, struct err *e)
 {
-	struct str new_by_old, old_by_new, links = S("");
+	struct str new_by_old, old_by_new;
 	bool is_sealed = false;
 	if (key_is_sealed(ca_path(dir, "root.key", a), &is_sealed, e) < 0 ||
 	    ca_key_write(dir, "root.key.next", new->key,
 			 is_sealed ? ca_secret_of_root(secret) : S(""), e) < 0 ||
 	    make_link(new, old, now_ms, a, &new_by_old, e) < 0 ||
 	    make_link(old, new, now_ms, a, &old_by_new, e) < 0 ||
-	    ca_file_read(dir, "links.pem", a, &links, e) < 0 ||
-	    ca_merge(arena_fmt(a, "%" STR_F "%" STR_F, STR_A(new_by_old), STR_A(old_by_new)),
-		     links, now_ms, a, &links, e) < 0 ||
 	    ca_merge(pem, roots, now_ms, a, &roots, e) < 0 ||
-	    ca_file_write(dir, "links.pem", links, e) < 0 ||
+	    ca_file_write(dir, "links.pem", joined(new_by_old, old_by_new, a), e) < 0 ||
 	    ca_file_write(dir, "root.pem", roots, e) < 0)
 		return -1;
 	return ca_rename(dir, "root.key.next", "root.key", e);
@@ -304,15 +306,14 @@ static struct str some_of(const struct cert *fresh, size_t n, bool are_roots, st
 	struct str s = S("");
 	for (size_t i = 0; i < n; i++)
 		if (is_root(&fresh[i]) == are_roots)
-			s = arena_fmt(a, "%" STR_F "%" STR_F, STR_A(s),
-				      STR_A(cert_pem(fresh[i].der, a)));
+			s = joined(s, cert_pem(fresh[i].der, a), a);
 	return s;
 }
 
 MUST int ca_install_roots(const char *dir, struct str pem, int64_t now_ms, struct err *e)
 {
 	struct arena *a CLEAN(arena_freep) = NULL;
-	struct str roots, links = S("");
+	struct str roots, links;
 	struct cert *fresh;
 	size_t n;
 	if (arena_new(CA_WORK_BYTES, &a, e) < 0)
@@ -320,8 +321,7 @@ MUST int ca_install_roots(const char *dir, struct str pem, int64_t now_ms, struc
 	int rc = ca_file_read(dir, "root.pem", a, &roots, e);
 	if (rc > 0)
 		return err_fail(e, ERR_NOT_FOUND, "no authority in %s", dir);
-	if (rc < 0 || ca_file_read(dir, "links.pem", a, &links, e) < 0 ||
-	    cert_chain_read(pem, a, &fresh, &n, e) < 0)
+	if (rc < 0 || cert_chain_read(pem, a, &fresh, &n, e) < 0)
 		return -1;
 	for (size_t i = 0; i < n; i++) {
 		bool is_good = !is_root(&fresh[i]) ||
@@ -332,9 +332,10 @@ MUST int ca_install_roots(const char *dir, struct str pem, int64_t now_ms, struc
 			return err_fail(e, ERR_FORBIDDEN, "no root of ours signed %" STR_F,
 					STR_A(fresh[i].name));
 	}
-	if (ca_merge(some_of(fresh, n, false, a), links, now_ms, a, &links, e) < 0 ||
-	    ca_merge(some_of(fresh, n, true, a), roots, now_ms, a, &roots, e) < 0 ||
-	    ca_file_write(dir, "links.pem", links, e) < 0)
+	if (ca_merge(some_of(fresh, n, true, a), roots, now_ms, a, &roots, e) < 0)
+		return -1;
+	links = some_of(fresh, n, false, a);
+	if (arena_check(a, e) < 0 || (links.n && ca_file_write(dir, "links.pem", links, e) < 0))
 		return -1;
 	return ca_file_write(dir, "root.pem", roots, e);
 }

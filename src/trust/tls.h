@@ -18,7 +18,7 @@ extern const char tls_priorities[];
 struct tls_server;
 /*
  * Every `k` given must outlive it. `chain_pem`: leaf first, up to the root, which is sent too (see
- * tls_anchor): leaf, ca_chain, ca_roots. ERR_INVALID if it is none, or of another key.
+ * tls_anchor): leaf, ca_chain, ca_sent_roots. ERR_INVALID if it is none, or of another key.
  */
 MUST int tls_server_new(const struct key *k, struct str chain_pem, struct tls_server **out,
 			struct err *e);
