@@ -34,6 +34,7 @@ static const struct {
 struct trial {
 	struct cloud *cloud;
 	const struct row *row;
+	const char *by;
 	struct buf before, after;
 	unsigned long failed;
 };
@@ -83,6 +84,7 @@ static int run_failing(struct trial *t, enum kind k, unsigned long n, bool keeps
 	struct cloud_call call;
 	struct err e = ERR_INIT;
 	cloud_ask(t->cloud, &call, t->row->method, t->row->target, t->row->body);
+	cloud_by(&call, t->by);
 	call.keeps = keeps;
 	(void)arm(t->cloud, k, n);
 	int rc = cloud_run(&call, &e);
@@ -112,6 +114,7 @@ static bool run_well(struct trial *t, struct buf *out, struct err *e)
 {
 	struct cloud_call call;
 	cloud_ask(t->cloud, &call, t->row->method, t->row->target, t->row->body);
+	cloud_by(&call, t->by);
 	int rc = cloud_run(&call, e);
 	buf_clear(out);
 	if (rc >= 0) {
@@ -158,7 +161,8 @@ static bool run_trial(struct trial *t)
 	       cloud_holds(t->cloud);
 }
 
-static bool try_row(const struct row *row, const char *url, struct profile_eval *eval)
+static bool try_row(const struct row *row, const char *by, const char *url,
+		    struct profile_eval *eval)
 {
 	struct cloud cloud;
 	cloud_open(&cloud, url, eval);
@@ -167,6 +171,7 @@ static bool try_row(const struct row *row, const char *url, struct profile_eval 
 	struct trial t = {
 		.cloud = &cloud,
 		.row = row,
+		.by = by,
 		.before = BUF_INIT(1 << 20),
 		.after = BUF_INIT(1 << 20),
 	};
@@ -179,8 +184,8 @@ static bool try_row(const struct row *row, const char *url, struct profile_eval 
 		       t.failed < 3 ? "has no step that could fail" : "leaked");
 		is_ok = false;
 	}
-	printf("%s %s %s: %lu steps failed, one at a time\n", is_ok ? "ok " : "FAILED",
-	       row->method, row->target, t.failed);
+	printf("%s %s %s%s%s: %lu steps failed, one at a time\n", is_ok ? "ok " : "FAILED",
+	       row->method, row->target, by ? " by " : "", by ? by : "", t.failed);
 	return is_ok;
 }
 
@@ -203,9 +208,10 @@ static bool is_path_of(const char *path, const char *target)
 
 static bool is_covered(const struct api_op_info *op)
 {
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		if (strcmp(rows[i].method, op->method) == 0 &&
-		    is_path_of(op->path, rows[i].target))
+	const struct row *row;
+	const char *by;
+	for (size_t i = 0; (row = row_at(i, &by)); i++)
+		if (strcmp(row->method, op->method) == 0 && is_path_of(op->path, row->target))
 			return true;
 	return false;
 }
@@ -229,14 +235,14 @@ static bool all_are_covered(void)
 
 static char folder[] = "/tmp/hoc-fault-api-XXXXXX";
 
-static size_t try_in_file(const struct row *row, struct profile_eval *eval)
+static size_t try_in_file(const struct row *row, const char *by, struct profile_eval *eval)
 {
 	char url[sizeof folder + 32];
 	struct err e = ERR_INIT;
 	if (file_mkdirs(folder, 0700, &e) < 0)
 		abort();
 	(void)snprintf(url, sizeof url, "sqlite:%s/hoc.db", folder);
-	bool is_ok = try_row(row, url, eval);
+	bool is_ok = try_row(row, by, url, eval);
 	if (file_remove_tree(folder, &e) < 0)
 		abort();
 	return is_ok;
@@ -253,14 +259,16 @@ int main(int argc, char **argv)
 	if (!mkdtemp(folder) || profile_eval_new(NULL, &eval, &e) < 0)
 		return EXIT_FAILURE;
 	passed += all_are_covered();
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		if (argc == 2 && !strstr(rows[i].target, argv[1]))
+	const struct row *row;
+	const char *by;
+	size_t all = 1;
+	for (size_t i = 0; (row = row_at(i, &by)); i++, all += 2) {
+		if (argc == 2 && !strstr(row->target, argv[1]))
 			continue;
-		passed += try_row(&rows[i], "sqlite::memory:", eval);
-		passed += try_in_file(&rows[i], eval);
+		passed += try_row(row, by, "sqlite::memory:", eval);
+		passed += try_in_file(row, by, eval);
 	}
 	eval = profile_eval_free(eval);
-	size_t all = 1 + 2 * ARRAY_LEN(rows);
 	printf("%zu passed, %zu failed\n", passed, all - passed);
 	return passed == all ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -108,4 +108,49 @@ static const struct row rows[] = {
 	{"POST", "/slapos.allDocs.WIP.compute_node_list", "{}", AGAIN_SAME},
 	{"POST", "/slapos.get.v0.compute_node_status", "{'computer_guid': 'n1'}", AGAIN_SAME},
 };
+
+/* By somebody with a certificate (cloud_by): who he is, what is his. */
+static const struct {
+	const char *by;
+	struct row row;
+} guarded_rows[] = {
+	{"ana", {"GET", "/v1/me", "", AGAIN_SAME}},
+	{"n1", {"GET", "/v1/me", "", AGAIN_SAME}},
+	{"op", {"GET", "/v1/persons", "", AGAIN_SAME}},
+	{"ana", {"GET", "/v1/persons/ana", "", AGAIN_SAME}},
+	{"op", {"PUT", "/v1/persons/ana", "{'roles': ['auditor'], 'active': true}", AGAIN_SAME}},
+	{NULL, {"PUT", "/v1/persons/op", "{'roles': ['operator'], 'active': false}", AGAIN_SAME}},
+	{"ana", {"GET", "/v1/customers/acme/members", "", AGAIN_SAME}},
+	{"ana", {"PUT", "/v1/customers/acme/members/op", "{'role': 'member'}", AGAIN_SAME}},
+	{"op", {"PUT", "/v1/customers/acme/members/ana", "{'role': 'member'}", AGAIN_SAME}},
+	{"op", {"DELETE", "/v1/customers/acme/members/ana", "", AGAIN_SAME}},
+	{"ana", {"GET", "/v1/customers", "", AGAIN_SAME}},
+	{"ana", {"PUT", "/v1/customers/acme", "{'country': 'LU'}", AGAIN_SAME}},
+	{"ana", {"POST", "/v1/instances", "{'release': 'web', 'title': 'new', 'customer': 'acme'}", AGAIN_SAME}},
+	{"ana", {"POST", "/v1/instances", "{'release': 'web', 'title': 's2', 'type': 'host', 'shared': true, 'customer': 'local', 'where': {'instance': '@h@'}}", AGAIN_SAME}},
+	{"ana", {"GET", "/v1/instances?customer=local&limit=2", "", AGAIN_SAME}},
+	{"n1", {"GET", "/v1/instances", "", AGAIN_SAME}},
+	{"ana", {"GET", "/v1/instances/a", "", AGAIN_SAME}},
+	{"ana", {"GET", "/v1/instances/@w@", "", AGAIN_SAME}},
+	{"n1", {"GET", "/v1/instances/@a@", "", AGAIN_SAME}},
+	{"ana", {"GET", "/v1/promises", "", AGAIN_SAME}},
+	{"ana", {"GET", "/v1/promises?kind=health&subject=a", "", AGAIN_SAME}},
+	{"ana", {"GET", "/v1/promises/history?subject=a&name=http", "", AGAIN_SAME}},
+	{"ana", {"GET", "/v1/invoices?customer=local", "", AGAIN_SAME}},
+	{"n1", {"GET", "/v1/nodes", "", AGAIN_SAME}},
+	{"ana", {"POST", "/slapos.allDocs.v0.instance_tree_list", "{}", AGAIN_SAME}},
+};
 /* clang-format on */
+
+/* Row `i` of both tables, NULL behind the last; *by is who asks. */
+static UNUSED const struct row *row_at(size_t i, const char **by)
+{
+	*by = NULL;
+	if (i < ARRAY_LEN(rows))
+		return &rows[i];
+	i -= ARRAY_LEN(rows);
+	if (i >= ARRAY_LEN(guarded_rows))
+		return NULL;
+	*by = guarded_rows[i].by;
+	return &guarded_rows[i].row;
+}

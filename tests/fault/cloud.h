@@ -5,6 +5,9 @@
  * loops of room api run against. The clock stands and the generator is seeded, so that every
  * cloud is the same.
  *
+ * Requests are made in local mode, or by somebody: ana, who is in customers local and acme, op, an
+ * operator, or node n1; then the api asks who may.
+ *
  * In paths and bodies ' stands for ", and @title@ for the guid of the instance of that title.
  */
 #include <string.h>
@@ -14,8 +17,12 @@
 #include "db/db.h"
 #include "json/json.h"
 #include "profile/eval.h"
+#include "store/customer.h"
 #include "store/event.h"
+#include "store/identity.h"
 #include "store/log.h"
+#include "store/member.h"
+#include "store/person.h"
 #include "store/release.h"
 
 enum { CLOUD_GUIDS = 16, CLOUD_TABLES = 64, CLOUD_TEXT = 4000 };
@@ -28,7 +35,7 @@ struct cloud_guid {
 struct cloud {
 	const char *url; /* "sqlite::memory:" or a file's */
 	struct db *db;
-	struct api *api;
+	struct api *api, *guarded; /* local; of callers with certificates */
 	struct profile_eval *eval;
 	struct rng_seeded rng;
 	struct clock clock;
@@ -40,6 +47,7 @@ struct cloud {
 /* One request, and what came of it. Texts stay until cloud_done. */
 struct cloud_call {
 	struct cloud *cloud;
+	struct api *api;
 	struct arena *a;
 	struct api_call *call;
 	char target[CLOUD_TEXT], body[CLOUD_TEXT];
@@ -80,7 +88,7 @@ static void cloud_text(const struct cloud *c, const char *in, char out[static CL
 static void cloud_ask(struct cloud *c, struct cloud_call *k, const char *method,
 		      const char *target, const char *body)
 {
-	*k = (struct cloud_call){.cloud = c, .keeps = true};
+	*k = (struct cloud_call){.cloud = c, .api = c->api, .keeps = true};
 	cloud_text(c, target, k->target);
 	cloud_text(c, body, k->body);
 	k->req = (struct api_request){
@@ -89,6 +97,19 @@ static void cloud_ask(struct cloud *c, struct cloud_call *k, const char *method,
 		.content_type = k->body[0] ? S("application/json") : S(""),
 		.accept = S("*/*"),
 		.body = str_from(k->body),
+	};
+}
+
+/* It is that person's request, or node n1's; NULL: anybody's, in local mode. */
+static UNUSED void cloud_by(struct cloud_call *k, const char *who)
+{
+	if (!who)
+		return;
+	k->api = k->cloud->guarded;
+	k->req.caller = (struct api_caller){
+		.kind = strcmp(who, "n1") == 0 ? API_NODE : API_PERSON,
+		.name = str_from(who),
+		.key = hash_of(str_from(who)),
 	};
 }
 
@@ -119,7 +140,7 @@ static int cloud_run(struct cloud_call *k, struct err *e)
 		return -1;
 	if (str_is(k->req.method, "JOB"))
 		return db_write(k->cloud->db, cloud_job, k, e);
-	if (api_open(k->cloud->api, &k->req, k->a, &k->call, e) < 0)
+	if (api_open(k->api, &k->req, k->a, &k->call, e) < 0)
 		return -1;
 	return api_call_is_read(k->call) ? db_read(k->cloud->db, cloud_work, k, e)
 					 : db_write(k->cloud->db, cloud_work, k, e);
@@ -366,6 +387,43 @@ static int cloud_release_work(struct db_tx *tx, void *user UNUSED, struct err *e
 	return store_release_add(tx, &r, S("{}"), e);
 }
 
+static int cloud_key_work(struct db_tx *tx, const char *who, const char *kind, struct err *e)
+{
+	char name[HASH_TEXT_SIZE];
+	struct hash h = hash_of(str_from(who));
+	hash_text(&h, name);
+	struct identity_key k = {.name = str_from(name),
+				 .kind = str_from(kind),
+				 .owner = str_from(who),
+				 .title = S(""),
+				 .created_at_ms = 1};
+	return store_key_add(tx, &k, e);
+}
+
+static int cloud_people_work(struct db_tx *tx, void *user UNUSED, struct err *e)
+{
+	static const char *const names[] = {"ana", "op"};
+	struct arena *a CLEAN(arena_freep) = NULL;
+	struct person p;
+	struct customer in;
+	if (arena_new(1 << 20, &a, e) < 0 || cloud_key_work(tx, "n1", "node", e) < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (store_person_get(tx, a, str_from(names[i]), 1, &p, e) < 0 ||
+		    cloud_key_work(tx, names[i], "person", e) < 0)
+			return -1;
+		p.roles = i ? S("operator") : S("");
+		if (store_person_save(tx, &p, e) < 0)
+			return -1;
+	}
+	if (store_person_find(tx, a, S("ana"), &p, e) < 0 ||
+	    store_customer_get(tx, a, S("local"), 1, &in, e) < 0 ||
+	    store_member_set(tx, in.id, p.id, true, e) < 0 ||
+	    store_customer_get(tx, a, S("acme"), 1, &in, e) < 0)
+		return -1;
+	return store_member_set(tx, in.id, p.id, true, e);
+}
+
 static void cloud_must(struct cloud *c, const char *method, const char *target,
 		       const char *body, const char *title)
 {
@@ -396,14 +454,19 @@ static void cloud_open(struct cloud *c, const char *url, struct profile_eval *ev
 	c->clock = (struct clock){cloud_now, cloud_now, c};
 	rng_seeded_init(&c->rng, 7);
 	const struct db_options db = {.clock = &c->clock};
-	const struct api_options o = {.clock = &c->clock,
-				      .rng = &c->rng.rng,
-				      .eval = eval,
-				      .version = "fault",
-				      .database = "sqlite",
-				      .mode = "local"};
+	struct api_options o = {.clock = &c->clock,
+				.rng = &c->rng.rng,
+				.eval = eval,
+				.version = "fault",
+				.database = "sqlite",
+				.mode = "local"};
 	if (db_open(url, &db, &c->db, &e) < 0 || api_migrate(c->db, &e) < 0 ||
 	    api_new(&o, &c->api, &e) < 0 || db_write(c->db, cloud_release_work, NULL, &e) < 0) {
+		printf("    stage: %s\n", e.text);
+		abort();
+	}
+	o.mode = "tls";
+	if (api_new(&o, &c->guarded, &e) < 0) {
 		printf("    stage: %s\n", e.text);
 		abort();
 	}
@@ -412,11 +475,16 @@ static void cloud_open(struct cloud *c, const char *url, struct profile_eval *ev
 		cloud_must(c, cloud_story[i].method, cloud_story[i].target, cloud_story[i].body,
 			   cloud_story[i].title);
 	}
+	if (db_write(c->db, cloud_people_work, NULL, &e) < 0) {
+		printf("    stage: %s\n", e.text);
+		abort();
+	}
 	c->now_ms += 60000;
 }
 
 static void cloud_close(struct cloud *c)
 {
 	c->api = api_free(c->api);
+	c->guarded = api_free(c->guarded);
 	c->db = db_close(c->db);
 }

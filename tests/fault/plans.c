@@ -57,15 +57,18 @@ static void note(void *user, const struct db_sql *sql)
 
 static void run_all(struct plans *p)
 {
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+	const struct row *row;
+	const char *by;
+	for (size_t i = 0; (row = row_at(i, &by)); i++) {
 		struct cloud_call k;
 		struct err e = ERR_INIT;
-		if (strcmp(rows[i].target, "/v1/releases") == 0 && rows[i].body[0])
+		if (strcmp(row->target, "/v1/releases") == 0 && row->body[0])
 			continue; /* evaluates; its statements are run by others too */
-		cloud_ask(&p->cloud, &k, rows[i].method, rows[i].target, rows[i].body);
-		k.keeps = strcmp(rows[i].method, "GET") == 0;
+		cloud_ask(&p->cloud, &k, row->method, row->target, row->body);
+		cloud_by(&k, by);
+		k.keeps = strcmp(row->method, "GET") == 0;
 		if (cloud_run(&k, &e) < 0 && e.kind != ERR_USAGE) {
-			printf("    %s %s: %s\n", rows[i].method, k.target, e.text);
+			printf("    %s %s: %s\n", row->method, k.target, e.text);
 			abort();
 		}
 		cloud_done(&k);
