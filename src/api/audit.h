@@ -18,7 +18,7 @@
  */
 #include "api/call.h"
 
-enum { AUDIT_EVERY_MS = 5000 };
+enum { AUDIT_EVERY_MS = 3000 };
 
 extern const struct op_table op_audit;
 

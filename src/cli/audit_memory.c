@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "cli/audit_memory.h"
 
-#include <stdlib.h>
-
 #include "base/file.h"
+#include "cli/identity.h"
 #include "core/audit.h"
 #include "json/desc.h"
 #include "trust/jose.h"
@@ -23,21 +22,23 @@ static const struct json_field kept_fields[] = {
 static const struct json_desc kept_desc = JSON_DESC(struct kept, kept_fields, "LogHeadFile", "What a client remembers of a master.");
 /* clang-format on */
 
-MUST static int read_file(struct cli_call *c, const char *dir, const char *name,
-			  struct str *out, struct err *e)
+/* What is not there is empty. */
+MUST static int read_file(struct cli_call *c, const char *path, struct str *out, struct err *e)
 {
-	struct str path = file_join(c->arena, str_from(dir), str_from(name));
-	if (arena_check(c->arena, e) < 0)
-		return -1;
 	*out = S("");
-	return file_read(path.p, PEM_MAX, c->arena, out, e) < 0 ? -1 : 0;
+	return file_read(path, PEM_MAX, c->arena, out, e) < 0 ? -1 : 0;
+}
+
+static const char *kept_path(struct cli_call *c, const struct audit_memory *m)
+{
+	return arena_cstr(c->arena, file_join(c->arena, str_from(m->dir), S("log-head.json")));
 }
 
 MUST static int read_kept(struct cli_call *c, struct audit_memory *m, struct err *e)
 {
 	struct str text;
 	struct kept k;
-	if (read_file(c, m->dir, "log-head.json", &text, e) < 0)
+	if (read_file(c, kept_path(c, m), &text, e) < 0)
 		return -1;
 	if (text.n == 0)
 		return 0;
@@ -54,16 +55,16 @@ MUST static int read_kept(struct cli_call *c, struct audit_memory *m, struct err
 
 MUST int audit_memory_read(struct cli_call *c, struct audit_memory *out, struct err *e)
 {
-	const char *dir = getenv("HOC_IDENTITY"), *home = getenv("HOME");
+	struct identity who;
 	*out = (struct audit_memory){.cloud = S(""), .roots = S(""), .certificate = S("")};
 	out->head = out->point = (struct audit_mark){.at = -1, .whose = S("this client")};
-	if (!dir && home)
-		dir = arena_fmt(c->arena, "%s/.config/hoc/identity", home).p;
-	if (!dir || !file_exists(dir))
+	if (identity_paths(c, &who, e) < 0)
+		return -1;
+	if (!file_exists(who.dir))
 		return 0;
-	out->dir = dir;
-	if (read_file(c, dir, "roots.pem", &out->roots, e) < 0 ||
-	    read_file(c, dir, "cert.pem", &out->certificate, e) < 0)
+	out->dir = who.dir;
+	if (read_file(c, who.roots_path, &out->roots, e) < 0 ||
+	    read_file(c, who.cert_path, &out->certificate, e) < 0)
 		return -1;
 	return read_kept(c, out, e);
 }
@@ -159,16 +160,17 @@ MUST int audit_memory_prove(struct cli_call *c, const struct audit_memory *m, st
 /* ---- keeping ------------------------------------------------------------------------------- */
 
 /* Signs the head for others to see. */
-MUST static int testify(struct cli_call *c, const struct audit_memory *m, struct audit *au,
-			const char *root, struct err *e)
+MUST static int testify(struct cli_call *c, const struct audit *au, const char *root,
+			struct err *e)
 {
 	struct buf said CLEAN(buf_fini) = BUF_INIT(1000);
 	struct key *key CLEAN(key_freep) = NULL;
-	struct str path = file_join(c->arena, str_from(m->dir), S("key.pem")), signature;
+	struct str signature;
+	struct identity who;
 	struct json *body = json_object_new(c->arena), *ignored;
-	if (arena_check(c->arena, e) < 0)
+	if (identity_paths(c, &who, e) < 0)
 		return -1;
-	int rc = key_load(path.p, &key, e);
+	int rc = key_load(who.key_path, &key, e);
 	if (rc != 0)
 		return rc < 0 ? -1 : 0;
 	audit_witness_text(au->cloud, au->newest_head.at, str_from(root), &said);
@@ -200,11 +202,10 @@ MUST int audit_memory_keep(struct cli_call *c, const struct audit_memory *m, str
 			       .sequence = MAX_OF(point->at, (int64_t)0),
 			       .hash = str_from(hash),
 			       .at_ms = au->now_ms};
-	struct str path = file_join(c->arena, str_from(m->dir), S("log-head.json"));
 	json_write_struct(&kept_desc, &k, &b);
 	buf_add_c(&b, '\n');
 	if (buf_check(&b, e) < 0 || arena_check(c->arena, e) < 0 ||
-	    file_write(path.p, buf_str(&b), 0600, e) < 0)
+	    file_write(kept_path(c, m), buf_str(&b), 0600, e) < 0)
 		return -1;
-	return testify(c, m, au, root, e);
+	return testify(c, au, root, e);
 }

@@ -227,6 +227,8 @@ void audit_end_log(struct audit *au)
 			  "%lld signatures hold; the newest is of size %lld at %" STR_F,
 			  (long long)au->head_good, (long long)au->newest_head.at,
 			  STR_A(audit_when(au, au->newest_head.at_ms)));
+	else
+		audit_say(au, "heads", AUDIT_NOT_CHECKED, "none was made yet");
 	if (au->witness_good)
 		audit_say(au, "witnesses", AUDIT_HOLDS, "%lld saw this log too",
 			  (long long)au->witness_good);

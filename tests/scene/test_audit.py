@@ -3,10 +3,12 @@
 show one log today and another tomorrow, archives are bent. The masters that sign and lie are written
 here, with the tree of RFC 9162 and every text that is signed once more from docs/audit.md."""
 import base64
+import contextlib
 import copy
 import hashlib
 import http.server
 import json
+import re
 import shutil
 import sqlite3
 import stat
@@ -18,7 +20,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from cloud import command, engine, event_hash
+from cloud import DEADLINE, PROFILES, Program, client, command, engine, event_hash
 
 BROKEN, FORK = 12, 20
 BORN = 1_795_000_000_000
@@ -549,6 +551,66 @@ def test_a_changed_database_is_named_by_the_first_row(cloud):
     shutil.copy(cloud.folder / "right.db", database)
     master.start()
     assert master.hoc("audit", "verify").code == 0
+
+
+@pytest.mark.skipif(engine() != "sqlite", reason="a backup of the database is a copy of its file")
+def test_a_master_with_keys_that_is_put_back_is_found_out(cloud):
+    data, identity = cloud.folder / "master", cloud.folder / "ann"
+    made = command(["master", "init", "--data", data, "--cloud", "acme", "--name", "localhost", "--operator", "ann"]).out
+    token = re.search(r"hoc1\.p\.\S+", made)[0]
+    address = "127.0.0.1:0"
+
+    @contextlib.contextmanager
+    def running():
+        nonlocal address
+        program = Program("master", ["master", "run", "--data", data, "--listen", address], cloud.folder / "master.log")
+        try:
+            program.wait_log("master.ready")
+            address = (data / "address").read_text().strip()
+            yield f"https://localhost:{address.rpartition(':')[2]}"
+            program.stop()
+        finally:
+            program.discard()
+
+    def hoc(url, *arguments, **more):
+        return command(arguments, HOC_MASTER=url, HOC_IDENTITY=str(identity), HOC_CONFIG=str(cloud.folder / "none"),
+                       **more)
+
+    def verify(url, wanted):
+        """Looks until a head covers so many entries: heads are seconds apart, and no long poll tells of them."""
+        until = time.monotonic() + DEADLINE
+        while True:
+            answer = hoc(url, "audit", "verify", "--json")
+            kept = identity / "log-head.json"
+            if kept.exists() and json.loads(kept.read_text())["size"] >= wanted:
+                return answer
+            assert time.monotonic() < until, answer.out
+            client(["curl", "-sS", "--cacert", identity / "roots.pem", "--cert", identity / "cert.pem", "--key",
+                    identity / "key.pem", f"{url}/v1/events?since=1000000&wait=1"])
+
+    def entries(url):
+        return hoc(url, "audit", "log", "--json").json["size"]
+
+    with running() as url:
+        hoc(url, "login", url, token)
+        size = entries(url)
+        answer = verify(url, size)
+        assert {row["about"] for row in answer.json["findings"]} >= {"chain", "checkpoints", "log", "heads", "inclusion"}
+        assert all(row["state"] == "holds" for row in answer.json["findings"])
+    shutil.copy(data / "master.db", cloud.folder / "backup.db")
+    with running() as url:
+        hoc(url, "publish", PROFILES / "redis")
+        answer = verify(url, size + 1)
+        assert answer.code == 0 and any(row["about"] == "witnesses" for row in answer.json["findings"])
+        assert hoc(url, "audit", "verify", "--release", "redis").code == 0
+        archive = cloud.folder / "x.audit"
+        hoc(url, "audit", "export", "--out", archive)
+    assert hoc("https://localhost:1", "audit", "verify", "--file", archive).code == 0
+    (data / "master.db-wal").unlink(missing_ok=True)
+    shutil.copy(cloud.folder / "backup.db", data / "master.db")
+    with running() as url:
+        answer = hoc(url, "audit", "verify", check=False)
+        assert forked(answer.code, answer.err) and "this client saw" in answer.out, answer.out
 
 
 def test_pages_of_a_long_history_meet(cloud):
