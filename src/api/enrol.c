@@ -24,7 +24,7 @@
 #include "trust/wipe.h"
 
 enum { TOKEN_LIST_MAX = 1000, ROLES_LIST_MAX = 8, WORD_MAX = 20, CSR_MAX = 2 * CERT_DER_MAX };
-static const int64_t forget_after_ms = INT64_C(30) * 24 * 3600 * 1000;
+static const int64_t day_ms = INT64_C(24) * 3600 * 1000, forget_after_days = 30;
 
 /* clang-format off */
 static const struct json_word kind_words[] = {{"person", CERT_PERSON}, {"node", CERT_NODE}, {NULL, 0}};
@@ -167,7 +167,7 @@ MUST static int make(struct api_call *c, const struct enrol_order *o, struct str
 		t.customer_id = owner.id;
 	}
 	tell_made(c, &t);
-	return store_token_purge(c->tx, c->now_ms - forget_after_ms, e) < 0
+	return store_token_purge(c->tx, c->now_ms - forget_after_days * day_ms, e) < 0
 		       ? -1
 		       : store_token_add(c->tx, &t, e);
 }
@@ -425,6 +425,20 @@ MUST int enrol_post(struct api_call *c, struct err *e)
 	return answer_identity(c, t.bound_key.n ? 200 : 201, kind, t.name, ask, e);
 }
 
+/* The door takes an ended certificate for renewal; here is how long. */
+MUST static int check_grace(struct api_call *c, struct str key, struct err *e)
+{
+	struct certificate newest = {.to_ms = 0};
+	if (store_certificate_newest(c->tx, c->a, key, &newest, e) < 0)
+		return -1;
+	return c->now_ms - newest.to_ms <= ENROL_GRACE_DAYS * day_ms
+		       ? 0
+		       : err_fail(
+				 e, ERR_FORBIDDEN,
+				 "the certificate ended more than %d days ago: ask for a token",
+				 ENROL_GRACE_DAYS);
+}
+
 /* The TLS session proved the caller's key; whatever key he brings is his. */
 MUST int enrol_renew(struct api_call *c, struct err *e)
 {
@@ -440,7 +454,8 @@ MUST int enrol_renew(struct api_call *c, struct err *e)
 	int rc = store_key_find(c->tx, c->a, str_from(name), &mine, e);
 	if (rc <= 0 || mine.revoked_at_ms)
 		return rc < 0 ? -1 : err_fail(e, ERR_FORBIDDEN, "this key is revoked");
-	if (trust_key_add(c, str_from(ask->key), kind, mine.owner,
+	if (check_grace(c, mine.name, e) < 0 ||
+	    trust_key_add(c, str_from(ask->key), kind, mine.owner,
 			  in->title.p ? in->title : mine.title, e) < 0)
 		return -1;
 	return answer_identity(c, 200, kind, mine.owner, ask, e);

@@ -8,7 +8,10 @@
 #include "api/api.h"
 #include "trust/cert.h"
 
-enum { ENROL_TOKEN_MS = 24 * 3600 * 1000 };
+enum {
+	ENROL_TOKEN_MS = 24 * 3600 * 1000,
+	ENROL_GRACE_DAYS = 30 /* a certificate that ended may be renewed for so long */
+};
 
 struct enrol_order {
 	bool is_node;

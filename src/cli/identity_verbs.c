@@ -124,7 +124,8 @@ static const struct cli_cmd verbs[] = {
 	 .details = "KIND is person or node. For a person who is there already it lets in a "
 		    "further key (a second machine, or instead of a lost one); only operators "
 		    "and the person himself may do that. Owners of a customer may invite new "
-		    "people into it. Where nobody can log in: hoc master token.",
+		    "people into it. Where nobody can log in: hoc master "
+		    "init once more, on the master's machine.",
 	 .example = "hoc token make person ann --role operator\n"
 		    "hoc token make person bob --customer shop --owner --output bob.token\n"
 		    "hoc token make node n1"},

@@ -352,10 +352,13 @@ static void certificates_are_renewed(struct cloud *c)
 	(void)trusted_call(&s.t, NULL, "POST", "/v1/renew",
 			   text(c, "{'csr': '%s'}", csr_of(&s, k)));
 	assert_int_equal(c->status, 401);
-	/* Past its end it is the door that judges; the key may still renew. */
-	c->now_ms += 50 * day_ms;
+	/* 30 days after the end of the newest one it is too late. */
+	c->now_ms += 60 * day_ms;
 	(void)renew(&s, s.ann, s.ann->key);
 	assert_int_equal(c->status, 200);
+	c->now_ms += 60 * day_ms + 1;
+	(void)renew(&s, s.ann, s.ann->key);
+	refused(&s, 403, "more than 30 days ago");
 	trusted_end(&s.t);
 }
 
