@@ -192,7 +192,7 @@ MUST int master_identity_show(struct master_identity *i, struct arena *a, struct
 	if (rc != 0)
 		return rc < 0 ? -1 : err_fail(e, ERR_NOT_FOUND, "the certificate is gone");
 	/* With its root, which first contact by a fingerprint needs (tls_anchor). */
-	struct str all = arena_fmt(a, "%.*s%.*s", STR_A(pem), STR_A(ca_roots(i->users)));
+	struct str all = arena_fmt(a, "%.*s%.*s", STR_A(pem), STR_A(ca_sent_roots(i->users)));
 	if (arena_check(a, e) < 0 || cert_chain_read(pem, a, &chain, &count, e) < 0)
 		return -1;
 	rc = i->tls ? tls_server_renew(i->tls, i->key, all, e)
