@@ -5,7 +5,7 @@
 #define CUSTOMER \
 	{ \
 		.name = "customer", .argument = "NAME", \
-		.help = "Whose; the customer \"local\" if left out." \
+		.help = "Whose; left out: the only customer you are in, or \"local\"." \
 	}
 #define WAIT \
 	{ \
