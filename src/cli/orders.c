@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "cli/client.h"
+#include "cli/secret.h"
 #include "cli/verbs.h"
 
 enum { PARAMS_MAX = 1 << 20, WAIT_STEP_S = 20 };
@@ -107,12 +108,15 @@ void orders_print(struct cli_call *c, const struct json *i)
 	print_members(c, "connection", json_get(i, S("connection")));
 }
 
-static void answer(struct cli_call *c, const struct json *instance)
+static int answer(struct cli_call *c, struct json *instance, struct err *e)
 {
+	if (secret_show(c, instance, e) < 0)
+		return -1;
 	if (c->is_json)
 		client_print_json(c, instance);
 	else
 		orders_print(c, instance);
+	return 0;
 }
 
 /* ---- waiting ------------------------------------------------------------------------------- */
@@ -122,12 +126,24 @@ static bool is_reached(const struct json *i, const char *status)
 	return str_is(client_text(i, "status"), status);
 }
 
+/* The next version of the instance, or the same after a while. */
+MUST static int next_version(struct cli_call *c, struct json **instance, int64_t until_ms,
+			     struct err *e)
+{
+	int64_t left_s = (until_ms - clock_mono_ms(clock_system()) + 999) / 1000;
+	struct str guid = client_text(*instance, "guid");
+	struct str path =
+		arena_fmt(c->arena, "/v1/instances/%" STR_F "?since=%lld&wait=%lld",
+			  STR_A(guid), (long long)client_i64(*instance, "version"),
+			  (long long)MIN_OF(MAX_OF(left_s, (int64_t)1), (int64_t)WAIT_STEP_S));
+	return client_get(c, path, instance, e);
+}
+
 MUST int orders_wait(struct cli_call *c, struct json **instance, const char *status,
 		     int64_t seconds, orders_progress_fn *progress, void *user, struct err *e)
 {
 	const struct clock *clock = clock_system();
 	int64_t until_ms = clock_mono_ms(clock) + seconds * 1000;
-	struct str guid = client_text(*instance, "guid");
 	for (;;) {
 		if (progress)
 			progress(user, *instance);
@@ -141,11 +157,7 @@ MUST int orders_wait(struct cli_call *c, struct json **instance, const char *sta
 				STR_A(client_text(*instance, "title")),
 				STR_A(client_text(*instance, "status")), status,
 				(long long)seconds, STR_A(client_text(*instance, "message")));
-		struct str path =
-			arena_fmt(c->arena, "/v1/instances/%" STR_F "?since=%lld&wait=%lld",
-				  STR_A(guid), (long long)client_i64(*instance, "version"),
-				  (long long)MIN_OF(left_s, (int64_t)WAIT_STEP_S));
-		if (client_get(c, path, instance, e) < 0)
+		if (next_version(c, instance, until_ms, e) < 0)
 			return -1;
 	}
 }
@@ -176,30 +188,49 @@ static int wait_if_asked(struct cli_call *c, struct json **instance, int64_t sec
 
 /* ---- verbs --------------------------------------------------------------------------------- */
 
-int verb_request(struct cli_call *c, struct err *e)
+/* The body of a request, as the options say it. */
+static struct json *body_of(struct cli_call *c, struct json *parameters, struct json *where)
 {
-	struct json *parameters, *instance, *body = json_object_new(c->arena),
-					    *where = json_object_new(c->arena);
-	int64_t seconds;
-	if (wait_of(c, &seconds, e) < 0 || parameters_of(c, &parameters, e) < 0 ||
-	    pairs_into(c, "where", false, where, e) < 0)
-		return -1;
+	static const char *const texts[] = {"type", "state", "customer"};
+	struct json *body = json_object_new(c->arena);
 	json_set_str(c->arena, body, S("release"), str_from(c->arguments[0]));
 	json_set_str(c->arena, body, S("title"), str_from(c->arguments[1]));
 	json_set(c->arena, body, S("parameters"), parameters);
 	json_set(c->arena, body, S("where"), where);
 	json_set_bool(c->arena, body, S("shared"), cli_has(c, "shared"));
-	if (cli_value(c, "type"))
-		json_set_str(c->arena, body, S("type"), str_from(cli_value(c, "type")));
-	if (cli_value(c, "state"))
-		json_set_str(c->arena, body, S("state"), str_from(cli_value(c, "state")));
-	if (cli_value(c, "customer"))
-		json_set_str(c->arena, body, S("customer"), str_from(cli_value(c, "customer")));
-	if (client_send(c, "POST", S("/v1/instances"), body, &instance, e) < 0 ||
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		if (cli_value(c, texts[i]))
+			json_set_str(c->arena, body, str_from(texts[i]),
+				     str_from(cli_value(c, texts[i])));
+	return body;
+}
+
+/* Until it has a place, or the time is over. */
+static int wait_for_place(struct cli_call *c, struct json **instance, int64_t seconds,
+			  struct err *e)
+{
+	const struct clock *clock = clock_system();
+	int64_t until_ms = clock_mono_ms(clock) + seconds * 1000;
+	while (!client_text(*instance, "node").n && clock_mono_ms(clock) < until_ms)
+		if (next_version(c, instance, until_ms, e) < 0)
+			return -1;
+	return 0;
+}
+
+int verb_request(struct cli_call *c, struct err *e)
+{
+	struct json *parameters, *instance, *where = json_object_new(c->arena);
+	struct secret_order o CLEAN(secret_order_end) = {.count = 0};
+	int64_t seconds;
+	if (wait_of(c, &seconds, e) < 0 || parameters_of(c, &parameters, e) < 0 ||
+	    pairs_into(c, "where", false, where, e) < 0 ||
+	    secret_order_read(c, body_of(c, parameters, where), parameters, &o, e) < 0 ||
+	    secret_order_send(c, &o, &instance, e) < 0 ||
+	    (o.count && wait_for_place(c, &instance, seconds, e) < 0) ||
+	    secret_order_place(c, &o, &instance, e) < 0 ||
 	    wait_if_asked(c, &instance, seconds, e) < 0)
 		return -1;
-	answer(c, instance);
-	return 0;
+	return answer(c, instance, e);
 }
 
 MUST int orders_find(struct cli_call *c, const char *title, struct json **out, struct err *e)
@@ -235,8 +266,7 @@ static int change_state(struct cli_call *c, const char *state, struct err *e)
 	    orders_set_state(c, &instance, state, e) < 0 ||
 	    wait_if_asked(c, &instance, seconds, e) < 0)
 		return -1;
-	answer(c, instance);
-	return 0;
+	return answer(c, instance, e);
 }
 
 int verb_start(struct cli_call *c, struct err *e)
@@ -259,8 +289,7 @@ int verb_show(struct cli_call *c, struct err *e)
 	struct json *instance;
 	if (orders_find(c, c->arguments[0], &instance, e) < 0)
 		return -1;
-	answer(c, instance);
-	return 0;
+	return answer(c, instance, e);
 }
 
 /* All pages of the list as one document. */
@@ -287,8 +316,11 @@ static int get_all(struct cli_call *c, struct json **out, struct err *e)
 
 int verb_list(struct cli_call *c, struct err *e)
 {
-	static const char *const heads[] = {"TITLE",	 "RELEASE",  "STATUS",	 "NODE",
+	static const char *const plain[] = {"TITLE",	 "RELEASE",  "STATUS",	 "NODE",
 					    "PARTITION", "PROMISES", "CUSTOMER", NULL};
+	static const char *const marked[] = {"TITLE",	"RELEASE",   "STATUS",
+					     "NODE",	"PARTITION", "PROMISES",
+					     "SECRETS", "CUSTOMER",  NULL};
 	struct json *doc;
 	struct table t;
 	if (get_all(c, &doc, e) < 0)
@@ -298,7 +330,10 @@ int verb_list(struct cli_call *c, struct err *e)
 		return 0;
 	}
 	const struct json *list = json_get(doc, S("instances"));
-	table_start(&t, c, heads);
+	bool has_marks = false;
+	for (size_t i = 0; i < json_count(list); i++)
+		has_marks = has_marks || secret_mark(json_at(list, i)).n;
+	table_start(&t, c, has_marks ? marked : plain);
 	for (size_t i = 0; i < json_count(list); i++) {
 		const struct json *x = json_at(list, i), *promises = json_get(x, S("promises"));
 		int64_t kept = client_i64(promises, "kept");
@@ -311,6 +346,8 @@ int verb_list(struct cli_call *c, struct err *e)
 		table_cell(&t, client_text(x, "partition"));
 		table_cell(&t, arena_fmt(c->arena, "%lld/%lld kept", (long long)kept,
 					 (long long)all));
+		if (has_marks)
+			table_cell(&t, secret_mark(x));
 		table_cell(&t, client_text(x, "customer"));
 	}
 	table_end(&t, "no instances");

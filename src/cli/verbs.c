@@ -16,6 +16,10 @@
 
 static const struct cli_option customer_options[] = {CUSTOMER, {.name = NULL}};
 static const struct cli_option state_options[] = {CUSTOMER, WAIT, {.name = NULL}};
+static const struct cli_option show_options[] = {
+	CUSTOMER,
+	{.name = "reveal", .help = "Unseal the secrets that you can read, and print them."},
+	{.name = NULL}};
 static const struct cli_option list_options[] = {
 	CUSTOMER,
 	{.name = "node", .argument = "NODE", .help = "On one node only."},
@@ -26,6 +30,13 @@ static const struct cli_option request_options[] = {
 	 .argument = "KEY=VALUE",
 	 .is_repeated = true,
 	 .help = "A parameter; the value is JSON if it reads as JSON, else text."},
+	{.name = "secret",
+	 .argument = "NAME[=@FILE]",
+	 .is_repeated = true,
+	 .help = "A secret parameter: asked for on the terminal, or read from FILE (@-: from "
+		 "standard input), without the line end. Sealed here, so that only the node "
+		 "and "
+		 "you can read it."},
 	{.name = "params-file",
 	 .argument = "FILE",
 	 .help = "Parameters as a JSON object; --param goes over it."},
@@ -158,6 +169,7 @@ static const struct cli_cmd cmds[] = {
 	 .example =
 		 "hoc request redis cache --wait\n"
 		 "hoc request postgresql shop --param database=shop --param memory_mib=512\n"
+		 "hoc request wiki notes --secret password\n"
 		 "hoc request nginx site --params-file site.json --where region=eu --wait=60",
 	 .exits = "9 --wait: it was not so in time; the text says what it is "
 		  "instead\n" EXITS_ASK},
@@ -175,12 +187,15 @@ static const struct cli_cmd cmds[] = {
 	 .arguments = "TITLE",
 	 .min_args = 1,
 	 .max_args = 1,
-	 .options = customer_options,
+	 .options = show_options,
 	 .fn = verb_show,
 	 .help = "Show an instance: state, promises, parameters, connection.",
-	 .details = "TITLE may also be the guid of any instance. The connection holds "
-		    "credentials: mind who looks over your shoulder.",
-	 .example = "hoc show shop\nhoc show shop --json | jq -r .connection.url",
+	 .details = "TITLE may also be the guid of any instance. Of a secret it says who can "
+		    "read it; with --reveal what you can read is printed: mind who looks over "
+		    "your shoulder. Secrets of a local master, and those that a customer keeps "
+		    "in clear, are always printed.",
+	 .example = "hoc show shop\nhoc show shop --reveal\n"
+		    "hoc show shop --json | jq -r .connection.url",
 	 .exits = EXITS_FIND},
 	{.name = "start",
 	 .group = orders,
