@@ -144,12 +144,20 @@ static int set_all(gnutls_x509_crt_t crt, gnutls_x509_crt_t issuer, const struct
 	return rc;
 }
 
-static int check_limits(gnutls_x509_crt_t crt, gnutls_x509_name_constraints_t limits,
+static int check_limits(const struct cert_names *names, gnutls_x509_name_constraints_t limits,
 			struct err *e)
 {
-	if (!gnutls_x509_name_constraints_check_crt(limits, GNUTLS_SAN_DNSNAME, crt) ||
-	    !gnutls_x509_name_constraints_check_crt(limits, GNUTLS_SAN_IPADDRESS, crt))
-		return err_field(e, "names", "are outside what this authority may sign");
+	for (size_t i = 0; i < names->count; i++) {
+		uint8_t bytes[16];
+		size_t n = cert_address(names->items[i], bytes);
+		gnutls_datum_t d =
+			n ? (gnutls_datum_t){bytes, (unsigned)n} : datum_of(names->items[i]);
+		if (!gnutls_x509_name_constraints_check(
+			    limits, n ? GNUTLS_SAN_IPADDRESS : GNUTLS_SAN_DNSNAME, &d))
+			return err_field(e, "names",
+					 "has %" STR_F ", which this authority may not sign",
+					 STR_A(names->items[i]));
+	}
 	return 0;
 }
 
@@ -159,6 +167,8 @@ MUST int ca_cert_sign(const struct ca_cert *c, const gnutls_x509_crt_t *issuer,
 {
 	gnutls_x509_crt_t crt CLEAN(crt_freep) = NULL;
 	gnutls_datum_t der CLEAN(datum_freep) = {NULL, 0};
+	if (c->limits && check_limits(c->names, *c->limits, e) < 0)
+		return -1;
 	int rc = gnutls_x509_crt_init(&crt);
 	if (rc < 0)
 		return gnutls_fail_impl(e, ERR_MEMORY, rc, "certificate");
@@ -166,8 +176,6 @@ MUST int ca_cert_sign(const struct ca_cert *c, const gnutls_x509_crt_t *issuer,
 	rc = set_all(crt, by, c, serial);
 	if (rc < 0)
 		return gnutls_fail_impl(e, ERR_INVALID, rc, "certificate");
-	if (c->limits && check_limits(crt, *c->limits, e) < 0)
-		return -1;
 	rc = gnutls_x509_crt_privkey_sign(
 		crt, by, key_handle(signer),
 		key_kind_of(signer) == KEY_P256 ? GNUTLS_DIG_SHA256 : GNUTLS_DIG_UNKNOWN, 0);

@@ -292,6 +292,7 @@ static void a_directory_is_made_whole_and_once(void **state)
 	/* Files of different authorities do not open together. */
 	struct ca *other CLEAN(ca_freep) = place_ca(at, "other", CA_USERS, KEY_P256, KIT_NOW);
 	struct ca *mixed CLEAN(ca_freep) = NULL;
+	assert_int_equal(ca_kind_of(other), CA_USERS);
 	place_write(at, "other/root.pem", ca_roots(ca));
 	FAILS(ca_open(place_path(at, "other"), S(""), &mixed, &e), ERR_CORRUPT);
 	place_write(at, "other/issuer.pem", read_text(at, "deep/down/ca/issuer.pem"));
