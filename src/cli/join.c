@@ -174,7 +174,7 @@ MUST static int login(struct cli_call *c, const struct place *to, struct str tex
 		return err_in(
 			e, "you are in, but the sealing key was not taken: run hoc key renew");
 	if (!cli_has(c, "identity") && settings_keep_master(to->url, c->arena, &is_kept, e) < 0)
-		return -1;
+		(void)fprintf(stderr, "hoc: the master is not remembered: %s\n", e->text);
 	say_who(c, answer, &i, to->url, is_kept);
 	return 0;
 }
