@@ -53,12 +53,13 @@ static int read_url(struct joining *s, struct err *e)
 		rest.n--;
 	bool is_v6 = str_starts(rest, S("["));
 	size_t end = str_find_char(rest, is_v6 ? ']' : ':');
+	bool is_open = is_v6 && end == rest.n;
 	host = str_sub(rest, is_v6, end - is_v6);
-	rest = str_sub(rest, end + (is_v6 && end < rest.n), rest.n);
+	rest = str_sub(rest, end + is_v6, rest.n);
 	if (rest.n && (rest.p[0] != ':' ||
 		       str_to_i64(str_sub(rest, 1, rest.n), 1, UINT16_MAX, &port, e) < 0))
 		host.n = 0;
-	if (!host.n || host.n >= sizeof s->host || str_find_char(host, '/') < host.n)
+	if (is_open || !host.n || host.n >= sizeof s->host || str_find_char(host, '/') < host.n)
 		return err_field(e, "url", "is not https://HOST:PORT");
 	(void)snprintf(s->host, sizeof s->host, "%" STR_F, STR_A(host));
 	s->port = (uint16_t)port;

@@ -15,7 +15,7 @@ static const struct {
 			  "is not what the master signed for this request"},
 	[PROOF_REPLAYED] = {"agent.state.replayed", "is an answer to an earlier request"},
 	[PROOF_BACKWARDS] = {"agent.state.backwards",
-			     "shows a master that knows less than before: it was put back"},
+			     "comes from a master that knows less than before: it was put back"},
 };
 
 const char *proof_fault_event(enum proof_fault f)
