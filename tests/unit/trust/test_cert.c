@@ -115,7 +115,14 @@ static void each_fault_is_called_by_its_name(void **state)
 			fail_msg("%s: %s instead of %s", r->what, cert_fault_word(f),
 				 cert_fault_word(r->fault));
 	}
-	/* Who shows the authority's own certificate, or nothing. */
+}
+
+static void who_shows_the_authority_itself_is_nobody(void **state)
+{
+	struct place *at = *state;
+	struct err e = ERR_INIT;
+	struct world w CLEAN(world_fini) = {.users = NULL};
+	world_init(&w, at);
 	struct cert *chain;
 	size_t n;
 	OK(cert_chain_read(joined(at, ca_chain(w.users), ca_roots(w.users)), at->a, &chain, &n,
@@ -205,7 +212,120 @@ static struct str forged(struct place *at, const struct forge *f)
 	"basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\n" \
 	"authorityKeyIdentifier=keyid\nsubjectKeyIdentifier=hash\n"
 
-static void a_delegated_issuer_cannot_sign_outside(void **state)
+/* A node with authority over two names. */
+struct site {
+	struct ca *ca, *own;
+	struct key *key, *other;
+	struct str chain;
+	int64_t now_ms; /* the tools live in the machine's time */
+};
+
+static void site_fini(struct site *s)
+{
+	(void)ca_free(s->own);
+	(void)ca_free(s->ca);
+	(void)key_free(s->key);
+	(void)key_free(s->other);
+}
+
+static void site_init(struct site *s, struct place *at)
+{
+	struct err e = ERR_INIT;
+	char serial[CERT_SERIAL_SIZE];
+	struct str names[] = {S("shop.test"), S("Second.Test")}, der;
+	s->now_ms = clock_now_ms(clock_system());
+	s->ca = place_ca(at, "ca", CA_SERVICES, KEY_P256, s->now_ms);
+	OK(key_open(place_path(at, "d.key"), KEY_P256, &s->key, &e));
+	OK(key_make(KEY_P256, &s->other, &e));
+	OK(ca_delegate(s->ca, S("n1"), key_public(s->key), &(struct cert_names){names, 2},
+		       s->now_ms, at->a, &der, serial, &e));
+	s->chain = joined(at, cert_pem(der, at->a), ca_chain(s->ca));
+	place_write(at, "d.pem", cert_pem(der, at->a));
+	OK(ca_open_delegated(s->key, s->chain, &s->own, &e));
+}
+
+static void authority_is_delegated_over_names_only(void **state)
+{
+	struct place *at = *state;
+	struct err e = ERR_INIT;
+	char serial[CERT_SERIAL_SIZE];
+	struct site s CLEAN(site_fini) = {.ca = NULL};
+	struct str bad[] = {S("10.0.0.1"), S("*.shop.test"), S("")}, good = S("a.test"), der;
+	const struct cert_names permitted = {&good, 1}, nothing = {NULL, 0};
+	site_init(&s, at);
+	struct ca *users CLEAN(ca_freep) = place_ca(at, "users", CA_USERS, KEY_P256, s.now_ms);
+	struct ca *none CLEAN(ca_freep) = NULL;
+	struct str public = key_public(s.other);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		const struct cert_names one = {&bad[i], 1};
+		FAILS(ca_delegate(s.ca, S("n1"), public, &one, s.now_ms, at->a, &der, serial,
+				  &e),
+		      ERR_INVALID);
+	}
+	FAILS(ca_delegate(s.ca, S("n1"), public, &nothing, s.now_ms, at->a, &der, serial, &e),
+	      ERR_INVALID);
+	FAILS(ca_delegate(s.ca, S("n 1"), public, &permitted, s.now_ms, at->a, &der, serial,
+			  &e),
+	      ERR_INVALID);
+	FAILS(ca_delegate(users, S("n1"), public, &permitted, s.now_ms, at->a, &der, serial,
+			  &e),
+	      ERR_UNSUPPORTED);
+	FAILS(ca_delegate(s.own, S("n2"), public, &permitted, s.now_ms, at->a, &der, serial,
+			  &e),
+	      ERR_UNSUPPORTED);
+	FAILS(ca_open_delegated(s.other, s.chain, &none, &e), ERR_INVALID);
+	FAILS(ca_open_delegated(s.key, S(""), &none, &e), ERR_INVALID);
+	assert_int_equal(ca_issuer_to_ms(s.own) / 1000,
+			 (s.now_ms + CA_DELEGATED_DAYS * KIT_DAY) / 1000);
+	struct hash root = ca_root_fingerprint(s.ca);
+	assert_int_equal(ca_kind_of(s.own), CA_SERVICES);
+	assert_false(hash_eq(&root, &(struct hash){{0}}));
+}
+
+static void a_delegated_issuer_signs_within_its_names(void **state)
+{
+	static const struct {
+		const char *name;
+		bool is_signed;
+	} asked[] = {
+		{"shop.test", true},   {"a.b.shop.test", true}, {"*.shop.test", true},
+		{"second.test", true}, {"bank.test", false},	{"workshop.test", false},
+		{"test", false},       {"*.test", false},	{"10.0.0.1", false},
+		{"::1", false},
+	};
+	struct place *at = *state;
+	struct err e = ERR_INIT;
+	char serial[CERT_SERIAL_SIZE], said[SAID_SIZE];
+	struct site s CLEAN(site_fini) = {.ca = NULL};
+	struct str der;
+	site_init(&s, at);
+	place_write(at, "roots.pem", ca_roots(s.ca));
+	place_write(at, "chain.pem", s.chain);
+	for (size_t i = 0; i < ARRAY_LEN(asked); i++) {
+		struct str two[] = {S("a.shop.test"), str_from(asked[i].name)};
+		struct ca_leaf leaf = {.kind = CERT_SERVICE,
+				       .names = {two, 2},
+				       .public = key_public(s.other),
+				       .now_ms = s.now_ms};
+		if (!asked[i].is_signed) {
+			FAILS(ca_sign(s.own, &leaf, at->a, &der, serial, &e), ERR_INVALID);
+			continue;
+		}
+		OK(ca_sign(s.own, &leaf, at->a, &der, serial, &e));
+		place_write(at, "leaf.pem", cert_pem(der, at->a));
+		place_write(at, "whole.pem", joined(at, cert_pem(der, at->a), s.chain));
+		if (TOOL(said, "openssl", "verify", "-x509_strict", "-purpose", "sslserver",
+			 "-verify_hostname", "a.shop.test", "-CAfile",
+			 place_path(at, "roots.pem"), "-untrusted", place_path(at, "chain.pem"),
+			 place_path(at, "leaf.pem")) != 0 ||
+		    TOOL(said, "certtool", "--verify", "--load-ca-certificate",
+			 place_path(at, "roots.pem"), "--infile",
+			 place_path(at, "whole.pem")) != 0)
+			fail_msg("%s: %s", asked[i].name, said);
+	}
+}
+
+static void a_false_delegated_issuer_is_not_believed(void **state)
 {
 	static const struct forge rows[] = {
 		{"its name", "d.pem", "d.key", LEAF "subjectAltName=DNS:a.shop.test\n",
@@ -243,75 +363,8 @@ static void a_delegated_issuer_cannot_sign_outside(void **state)
 		 LEAF "subjectAltName=DNS:a.shop.test\n", CERT_UNTRUSTED},
 	};
 	struct place *at = *state;
-	struct err e = ERR_INIT;
-	char serial[CERT_SERIAL_SIZE], said[SAID_SIZE];
-	int64_t now = clock_now_ms(clock_system());
-	struct ca *ca CLEAN(ca_freep) = place_ca(at, "ca", CA_SERVICES, KEY_P256, now);
-	struct ca *users CLEAN(ca_freep) = place_ca(at, "users", CA_USERS, KEY_P256, now);
-	struct ca *own CLEAN(ca_freep) = NULL, *none CLEAN(ca_freep) = NULL;
-	struct key *k CLEAN(key_freep) = NULL, *other CLEAN(key_freep) = NULL;
-	struct str names[] = {S("shop.test"), S("Second.Test")}, der;
-	struct str bad[] = {S("10.0.0.1"), S("*.shop.test"), S("")};
-	const struct cert_names permitted = {names, 2};
-	OK(key_open(place_path(at, "d.key"), KEY_P256, &k, &e));
-	OK(key_make(KEY_P256, &other, &e));
-	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-		const struct cert_names one = {&bad[i], 1};
-		FAILS(ca_delegate(ca, S("n1"), key_public(k), &one, now, at->a, &der, serial,
-				  &e),
-		      ERR_INVALID);
-	}
-	FAILS(ca_delegate(ca, S("n1"), key_public(k), &(struct cert_names){NULL, 0}, now, at->a,
-			  &der, serial, &e),
-	      ERR_INVALID);
-	FAILS(ca_delegate(users, S("n1"), key_public(k), &permitted, now, at->a, &der, serial,
-			  &e),
-	      ERR_UNSUPPORTED);
-	OK(ca_delegate(ca, S("n1"), key_public(k), &permitted, now, at->a, &der, serial, &e));
-	struct str chain = joined(at, cert_pem(der, at->a), ca_chain(ca));
-	place_write(at, "d.pem", cert_pem(der, at->a));
-
-	FAILS(ca_open_delegated(other, chain, &none, &e), ERR_INVALID);
-	OK(ca_open_delegated(k, chain, &own, &e));
-	assert_int_equal(ca_issuer_to_ms(own) / 1000,
-			 (now + CA_DELEGATED_DAYS * KIT_DAY) / 1000);
-	FAILS(ca_delegate(own, S("n2"), key_public(other), &permitted, now, at->a, &der, serial,
-			  &e),
-	      ERR_UNSUPPORTED);
-	static const struct {
-		const char *name;
-		bool is_signed;
-	} asked[] = {
-		{"shop.test", true},   {"a.b.shop.test", true}, {"*.shop.test", true},
-		{"second.test", true}, {"bank.test", false},	{"workshop.test", false},
-		{"test", false},       {"*.test", false},	{"10.0.0.1", false},
-		{"::1", false},
-	};
-	for (size_t i = 0; i < ARRAY_LEN(asked); i++) {
-		struct str two[] = {S("a.shop.test"), str_from(asked[i].name)};
-		struct ca_leaf leaf = {.kind = CERT_SERVICE,
-				       .names = {two, 2},
-				       .public = key_public(other),
-				       .now_ms = now};
-		if (!asked[i].is_signed) {
-			FAILS(ca_sign(own, &leaf, at->a, &der, serial, &e), ERR_INVALID);
-			continue;
-		}
-		OK(ca_sign(own, &leaf, at->a, &der, serial, &e));
-		place_write(at, "roots.pem", ca_roots(ca));
-		place_write(at, "chain.pem", chain);
-		place_write(at, "leaf.pem", cert_pem(der, at->a));
-		place_write(at, "whole.pem", joined(at, cert_pem(der, at->a), chain));
-		if (TOOL(said, "openssl", "verify", "-x509_strict", "-purpose", "sslserver",
-			 "-verify_hostname", "a.shop.test", "-CAfile",
-			 place_path(at, "roots.pem"), "-untrusted", place_path(at, "chain.pem"),
-			 place_path(at, "leaf.pem")) != 0 ||
-		    TOOL(said, "certtool", "--verify", "--load-ca-certificate",
-			 place_path(at, "roots.pem"), "--infile",
-			 place_path(at, "whole.pem")) != 0)
-			fail_msg("%s: %s", asked[i].name, said);
-	}
-
+	struct site s CLEAN(site_fini) = {.ca = NULL};
+	site_init(&s, at);
 	/* The authority below it, and a leaf, as false issuers. */
 	struct str sub = forged(at, &(struct forge){"sub", "d.pem", "d.key", SUB, 0});
 	place_write(at, "sub.pem", sub);
@@ -323,9 +376,9 @@ static void a_delegated_issuer_cannot_sign_outside(void **state)
 	assert_int_equal(rename(place_path(at, "f.key"), place_path(at, "leaf.key")), 0);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct str pem = forged(at, &rows[i]);
-		struct str sent = joined(at, joined(at, pem, chain), joined(at, sub, leaf));
+		struct str sent = joined(at, joined(at, pem, s.chain), joined(at, sub, leaf));
 		enum cert_fault f =
-			judged(at, ca_roots(ca), sent, now + 60000, true, "a.shop.test");
+			judged(at, ca_roots(s.ca), sent, s.now_ms + 60000, true, "a.shop.test");
 		if (f != rows[i].fault)
 			fail_msg("%s: %s instead of %s", rows[i].what, cert_fault_word(f),
 				 cert_fault_word(rows[i].fault));
@@ -516,8 +569,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		AT(words_are_read_back),
 		AT(each_fault_is_called_by_its_name),
+		AT(who_shows_the_authority_itself_is_nobody),
 		AT(every_changed_byte_is_noticed),
-		AT(a_delegated_issuer_cannot_sign_outside),
+		AT(authority_is_delegated_over_names_only),
+		AT(a_delegated_issuer_signs_within_its_names),
+		AT(a_false_delegated_issuer_is_not_believed),
 		AT(certificates_of_others_are_read),
 		AT(requests_are_made_and_read),
 		AT(keys_of_requests_are_strong_enough),
