@@ -238,19 +238,22 @@ bool access_is_node(const struct api_call *c, struct str name)
 
 /* ---- customers ----------------------------------------------------------------------------- */
 
-/* The name of one of the caller's customers, if he has exactly one. */
+/* The name of the caller's customer, if the row is about exactly one of his. */
 MUST static int only_customer(struct api_call *c, struct str *out, struct err *e)
 {
 	const struct access *x = c->access;
-	size_t n = x ? x->member_count : 0;
+	size_t n = 0;
+	for (size_t i = 0; x && i < x->member_count; i++)
+		if (access_owns(c, x->members[i].customer_id)) {
+			*out = x->members[i].customer;
+			n++;
+		}
 	if (n > 1)
 		return err_field(e, "customer", "is required: you are in %zu customers", n);
-	if (n == 1)
-		*out = x->members[0].customer;
-	else if (access_is_all(c))
-		*out = S(ORDER_CUSTOMER);
-	else
+	if (n == 0 && !access_is_all(c))
 		return err_field(e, "customer", "is required: you are in no customer");
+	if (n == 0)
+		*out = S(ORDER_CUSTOMER);
 	return 0;
 }
 

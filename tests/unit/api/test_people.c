@@ -186,6 +186,10 @@ static void who_is_in_several_says_which(struct cloud *c)
 	};
 	for (size_t i = 0; i < ARRAY_LEN(asks); i++)
 		trusted_ok(&h.t, h.ana, asks[i].method, asks[i].target, asks[i].body);
+	/* Invoices are of owners: as long as he owns one, there is no doubt. */
+	trusted_ok(&h.t, h.op, "PUT", "/v1/customers/beta/members/ana", "{'role': 'member'}");
+	refused(&h, h.ana, "GET", "/v1/instances", "", 400, "you are in 2 customers");
+	trusted_ok(&h.t, h.ana, "GET", "/v1/invoices", "");
 	trusted_ok(&h.t, h.op, "PUT", "/v1/customers/beta/members/ana", "{'role': 'owner'}");
 	for (size_t i = 0; i < ARRAY_LEN(asks); i++) {
 		refused(&h, h.ana, asks[i].method, asks[i].target, asks[i].body, 400,
