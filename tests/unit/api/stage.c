@@ -79,8 +79,8 @@ struct str stage_crl(struct stage *s, const char *authority)
 const char *stage_serial(struct stage *s, const char *pem)
 {
 	struct err e = ERR_INIT;
-	struct cert *chain;
-	size_t n;
+	struct cert *chain = NULL;
+	size_t n = 0;
 	if (cert_chain_read(str_from(pem), s->t.c->a, &chain, &n, &e) < 0)
 		fail_msg("%s", e.text);
 	return text(s->t.c, "%s", chain[0].serial);

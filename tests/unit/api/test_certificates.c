@@ -11,7 +11,7 @@ static void what_is_revoked_is_told(struct cloud *c)
 {
 	struct stage s;
 	struct err e = ERR_INIT;
-	struct cert_trust *trust;
+	struct cert_trust *trust = NULL;
 	stage_begin(&s, c);
 	struct str empty = stage_crl(&s, "users"), again = stage_crl(&s, "users");
 	assert_true(str_eq(empty, again));
@@ -33,8 +33,8 @@ static void what_is_revoked_is_told(struct cloud *c)
 	assert_int_equal(cert_trust_new(str_from(known), &trust, &e), 0);
 	if (cert_trust_add_crl(trust, full, &e) < 0)
 		fail_msg("%s", e.text);
-	struct cert *chain;
-	size_t n;
+	struct cert *chain = NULL;
+	size_t n = 0;
 	assert_int_equal(cert_chain_read(str_from(pem), c->a, &chain, &n, &e), 0);
 	assert_int_equal(cert_check(trust, chain, n, c->now_ms, false, S("")), CERT_REVOKED);
 	cert_trust_free(trust);
@@ -91,9 +91,9 @@ static void a_master_makes_its_own(struct cloud *c)
 	struct machine m = {.s = &s, .name = "root", .roles = "operator"};
 	struct key *k CLEAN(key_freep) = stage_key(KEY_P256),
 		      *second CLEAN(key_freep) = stage_key(KEY_P256);
-	struct cert_trust *trust;
-	struct cert *chain;
-	size_t n;
+	struct cert_trust *trust = NULL;
+	struct cert *chain = NULL;
+	size_t n = 0;
 	stage_begin(&s, c);
 	if (db_write(c->db, master_body, &m, &e) < 0)
 		fail_msg("%s", e.text);
@@ -230,9 +230,9 @@ static void services_have_their_tenants_names(struct cloud *c)
 	}
 	struct json *j = service(&s, s.n1, guid, "'www.example.com'", k);
 	const char *pem = at(c, j, "certificate"), *serial = at(c, j, "serial");
-	struct cert_trust *trust;
-	struct cert *chain;
-	size_t n;
+	struct cert_trust *trust = NULL;
+	struct cert *chain = NULL;
+	size_t n = 0;
 	assert_int_equal(cert_trust_new(str_from(at(c, j, "roots")), &trust, &e), 0);
 	assert_int_equal(cert_chain_read(str_from(pem), c->a, &chain, &n, &e), 0);
 	assert_int_equal(cert_check(trust, chain, n, c->now_ms, true, S("www.example.com")),
@@ -283,8 +283,8 @@ static enum cert_fault by_node(struct stage *s, const char *issuer, const struct
 	struct cloud *c = s->t.c;
 	struct ca *ca CLEAN(ca_freep) = NULL;
 	struct cert_trust *trust CLEAN(cert_trust_freep) = NULL;
-	struct cert *chain;
-	size_t n;
+	struct cert *chain = NULL;
+	size_t n = 0;
 	char serial[CERT_SERIAL_SIZE];
 	struct str der, item = str_from(name);
 	if (ca_open_delegated(k, str_from(issuer), &ca, &e) < 0)

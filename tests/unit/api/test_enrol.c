@@ -18,9 +18,9 @@ static const char *token_by(struct stage *s, struct who *w, const char *body)
 static void holds(struct stage *s, const char *pem, const char *roots, const struct key *k)
 {
 	struct err e = ERR_INIT;
-	struct cert_trust *trust;
-	struct cert *chain;
-	size_t n;
+	struct cert_trust *trust = NULL;
+	struct cert *chain = NULL;
+	size_t n = 0;
 	struct hash name = key_name(k);
 	if (cert_trust_new(str_from(roots), &trust, &e) < 0 ||
 	    cert_chain_read(str_from(pem), s->t.c->a, &chain, &n, &e) < 0)
