@@ -143,6 +143,8 @@ bool acme_nonce_read(struct api_call *c, struct str nonce, int64_t now_ms, int64
 struct hash acme_eab_key(const struct api_call *c, struct str kid);
 /* 16 random bytes as base64url: names of accounts, orders, authorizations. */
 struct str acme_name_new(struct arena *a);
+/* 18 of them, 24 characters: the start of tokens. */
+struct str acme_token_new(struct arena *a);
 
 /* ---- addresses of resources ------------------------------------------------------------------ */
 

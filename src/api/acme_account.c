@@ -162,7 +162,7 @@ MUST static int find_leave(struct acme *m, const struct account_in *in, struct l
 			m, e, ACME_EXTERNAL_ACCOUNT_REQUIRED,
 			"an account needs a binding: its customer makes one with `hoc "
 			"acme key make`, or allows this account key with `hoc acme key "
-			"allow %" STR_F "`",
+			"allow --customer CUSTOMER -- %" STR_F "`",
 			STR_A(m->thumbprint));
 	*out = allowed;
 	return 0;

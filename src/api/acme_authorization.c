@@ -10,14 +10,17 @@
 
 enum { FORGET_ROWS = 200 };
 
-/* Each challenge has a token of its own (8.1): the authorization's and this letter. */
-static const char token_letters[ACME_METHODS] = {
-	[ACME_HTTP_01] = 'h', [ACME_DNS_01] = 'd', [ACME_TLS_ALPN_01] = 't'};
+/*
+ * Each challenge has a token of its own (8.1): the authorization's and four letters. Both are whole
+ * groups of base64url: some clients decode a token, and must write the same text again.
+ */
+static const char *const token_ends[ACME_METHODS] = {
+	[ACME_HTTP_01] = "http", [ACME_DNS_01] = "-dns", [ACME_TLS_ALPN_01] = "alpn"};
 
 static struct str token_of(struct arena *a, const struct acme_authorization *x,
 			   enum acme_method m)
 {
-	return arena_fmt(a, "%" STR_F "%c", STR_A(x->token), token_letters[m]);
+	return arena_fmt(a, "%" STR_F "%s", STR_A(x->token), token_ends[m]);
 }
 
 /* clang-format off */

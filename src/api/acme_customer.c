@@ -26,24 +26,41 @@ static const struct json_field key_fields[] = {
 const struct json_desc acme_key_out = JSON_DESC(struct key_out, key_fields, "AcmeKey", "An account key that needs no binding.");
 /* clang-format on */
 
+static struct str key_text(struct api_call *c, struct str kid)
+{
+	struct hash key = acme_eab_key(c, kid);
+	struct str text = base64url(str_of((const char *)key.bytes, sizeof key.bytes), c->a);
+	trust_wipe(&key, sizeof key);
+	return text;
+}
+
+/* Neither the kid nor its key begins with a hyphen: both stand on command lines of clients, which
+ * would take them for options. */
+static struct str new_kid(struct api_call *c)
+{
+	struct str kid;
+	do
+		kid = acme_name_new(c->a);
+	while (str_starts(kid, S("-")) || str_starts(key_text(c, kid), S("-")));
+	return kid;
+}
+
 MUST int acme_eab_post(struct api_call *c, struct err *e)
 {
 	struct customer r;
 	if (acme_check_master(c, e) < 0 || access_customer(c, c->params[0], &r, e) < 0)
 		return -1;
 	const struct acme_eab x = {
-		.kid = acme_name_new(c->a), .customer_id = r.id, .created_at_ms = c->now_ms};
+		.kid = new_kid(c), .customer_id = r.id, .created_at_ms = c->now_ms};
 	if (store_acme_eab_add(c->tx, &x, e) < 0)
 		return -1;
 	call_event_str(c, EVENT_ACME_KEY, r.name, "kid", x.kid);
-	struct hash key = acme_eab_key(c, x.kid);
 	const struct eab_out v = {
 		.kid = x.kid,
-		.hmac_key = base64url(str_of((const char *)key.bytes, sizeof key.bytes), c->a),
+		.hmac_key = key_text(c, x.kid),
 		.directory = arena_fmt(c->a, "%s://%" STR_F "/acme/directory",
 				       c->req->is_tls ? "https" : "http", STR_A(c->req->host)),
 	};
-	trust_wipe(&key, sizeof key);
 	acme_header(c, "Cache-Control", S("no-store"));
 	return call_answer(c, 201, &acme_eab_out, &v, e);
 }

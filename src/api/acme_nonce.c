@@ -15,7 +15,7 @@
 #define EAB_LABEL "hoc-acme-eab-v1\n"
 
 enum { MOMENT_BYTES = 6, RANDOM_BYTES = 12, BODY_BYTES = 18, MAC_BYTES = 15, NONCE_BYTES = 33 };
-enum { NAME_BYTES = 16, NAME_SIZE = 32, KID_MAX = 64 };
+enum { NAME_BYTES = 16, TOKEN_BYTES = 18, NAME_SIZE = 32, KID_MAX = 64 };
 
 static void mac_of(const struct api_call *c, const uint8_t *body, uint8_t mac[static MAC_BYTES])
 {
@@ -68,5 +68,12 @@ struct str acme_name_new(struct arena *a)
 {
 	char text[NAME_SIZE];
 	trust_random_text(NAME_BYTES, text, sizeof text);
+	return arena_dup(a, str_from(text));
+}
+
+struct str acme_token_new(struct arena *a)
+{
+	char text[NAME_SIZE];
+	trust_random_text(TOKEN_BYTES, text, sizeof text);
 	return arena_dup(a, str_from(text));
 }

@@ -242,7 +242,7 @@ MUST static int add_authorization(struct acme *m, const struct acme_order *o, st
 		.order_id = o->id,
 		.identifier = is_wildcard ? str_sub(name, 2, name.n) : name,
 		.is_wildcard = is_wildcard,
-		.token = acme_name_new(m->c->a),
+		.token = acme_token_new(m->c->a),
 		.status = ACME_PENDING,
 		.expires_at_ms = o->expires_at_ms,
 	};

@@ -78,8 +78,8 @@ static const struct cli_cmd verbs[] = {
 	 .details = "For clients that know no binding, such as acme-tiny and acmetool. The "
 		    "thumbprint (RFC 7638) is what the client prints, or what the master's "
 		    "refusal names.",
-	 .example = "hoc acme key allow NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs --customer "
-		    "shop",
+	 .example = "hoc acme key allow --customer shop -- "
+		    "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs",
 	 .exits = "4 another customer has allowed that key"},
 	{.name = "acme key forbid",
 	 .arguments = "THUMBPRINT",
@@ -89,8 +89,8 @@ static const struct cli_cmd verbs[] = {
 	 .options = options,
 	 .fn = forbid,
 	 .help = "Take that leave back; an account that was made stays.",
-	 .example = "hoc acme key forbid NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs "
-		    "--customer shop",
+	 .example = "hoc acme key forbid --customer shop -- "
+		    "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs",
 	 .exits = "3 that key is not allowed"},
 };
 

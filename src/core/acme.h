@@ -83,7 +83,7 @@ struct acme_authorization {
 	int64_t account_id, order_id;
 	struct str identifier; /* without "*." */
 	bool is_wildcard;
-	struct str token; /* each challenge's is this and a letter of its own */
+	struct str token; /* each challenge's is this and an end of its own */
 	enum acme_status status;
 	struct str method_word; /* of the challenge that was answered, "" before */
 	struct str error_json;
