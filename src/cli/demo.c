@@ -119,7 +119,7 @@ static int set_places(struct demo *d, struct err *e)
 	d->log_dir = in(c, d->dir, "log");
 	d->conf = in(c, d->dir, "hoc.conf");
 	d->socket = in(c, d->node_dir, "supervise/socket");
-	if (arena_check(c->arena, e) < 0)
+	if (arena_check(c->arena, e) < 0 || demo_be_operator(d, e) < 0)
 		return -1;
 	return check_dir(d->dir, e);
 }
@@ -238,7 +238,7 @@ static void say_next(struct demo *d)
 		      "  export HOC_CONFIG=%s\n"
 		      "  %s list\n"
 		      "  %s show database --customer " DEMO_CUSTOMER
-		      "       with its address and password\n"
+		      " --reveal   with its address and password\n"
 		      "  %s request redis sessions --customer " DEMO_CUSTOMER " --wait\n"
 		      "  %s log site --customer " DEMO_CUSTOMER "\n"
 		      "  %s help\n\n"
@@ -246,7 +246,8 @@ static void say_next(struct demo *d)
 		      "Stop the cloud: %s demo --dir %s --down\n"
 		      "Remove every trace of it: the same with --clean, or make demo-clean.\n",
 		      d->conf, hoc, hoc, hoc, hoc, hoc,
-		      STR_A(demo_connection(&d->orders[DEMO_SITE], "url_ipv4")), hoc, d->dir);
+		      STR_A(demo_connection(d, &d->orders[DEMO_SITE], "url_ipv4")), hoc,
+		      d->dir);
 }
 
 static int stop_or_stay(struct demo *d, struct err *e)

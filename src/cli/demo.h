@@ -6,6 +6,7 @@
  *     DIR/master/   database and log of the master; `address` is where it listens
  *     DIR/node/     the node: partitions, releases, supervisor
  *     DIR/log/      output of both daemons
+ *     DIR/identity/ keys of the demo's operator
  *     DIR/hoc.conf  settings for the person who goes on by hand
  *     DIR/lock      one demo at a time
  *
@@ -68,6 +69,8 @@ void demo_fact_i64(struct demo_ui *ui, const char *key, int64_t value);
 enum { DEMO_ORDERS = 3, DEMO_PARTITIONS = 8, DEMO_SERVICES_MAX = 64 };
 #define DEMO_NODE "demo"
 #define DEMO_CUSTOMER "demo"
+#define DEMO_CLOUD "demo"
+#define DEMO_OPERATOR "demo"
 
 enum demo_order_no { DEMO_DATABASE, DEMO_SITE, DEMO_CACHE };
 
@@ -82,6 +85,7 @@ struct demo_order {
 struct demo {
 	struct cli_call *call;
 	struct demo_ui ui;
+	const char *identity; /* folder of the operator's keys */
 	const char *dir, *node_dir, *master_dir, *conf, *log_dir;
 	const char *profiles, *data; /* folders of profiles and of demo data */
 	const char *socket;	     /* the supervisor's */
@@ -131,6 +135,12 @@ MUST int demo_run(struct demo *d, const char *const *argv, const char *const *en
 /* As demo_run; another exit code than 0 is ERR_BROKEN with the output. */
 MUST int demo_run_ok(struct demo *d, const char *const *argv, const char *const *env,
 		     struct str *out, struct err *e);
+/* As demo_run_ok, `input` on its standard input: tokens come that way. */
+MUST int demo_feed_ok(struct demo *d, const char *const *argv, struct str input,
+		      struct str *out, struct err *e);
+/* The url that an order published, and the password that stands in it. */
+MUST int demo_password(struct demo *d, enum demo_order_no no, struct str *without,
+		       struct str *password, struct err *e);
 /* Real clients at the published addresses; the answer is what a person would see. */
 MUST int demo_psql(struct demo *d, const char *sql, struct str *out, struct err *e);
 MUST int demo_curl(struct demo *d, struct str *out_page, struct str *out_title, struct err *e);
@@ -138,10 +148,24 @@ MUST int demo_redis(struct demo *d, const char *const *words, struct str *out, s
 /* One question to each of the first `count` orders' services: does it answer? */
 MUST int demo_all_answer(struct demo *d, size_t count, struct err *e);
 
+/* ---- keys (demo_trust.c) ------------------------------------------------------------------- */
+
+/* From now on requests are those of the operator in DIR/identity. */
+MUST int demo_be_operator(struct demo *d, struct err *e);
+bool demo_is_enrolled(struct demo *d);
+bool demo_is_joined(struct demo *d);
+/* Authorities, and a token for the operator, who then logs in; no master may run. */
+MUST int demo_make_authorities(struct demo *d, struct str *out_token, struct err *e);
+MUST int demo_log_in(struct demo *d, struct str token, struct err *e);
+/* No agent may run. */
+MUST int demo_join_node(struct demo *d, struct err *e);
+/* A connection parameter of an order, unsealed if it came sealed; "" if not published. */
+struct str demo_connection(struct demo *d, const struct demo_order *o, const char *name);
+/* Looks for the customer's passwords in all that the master keeps: ERR_BROKEN names the file. */
+MUST int demo_search_master(struct demo *d, struct err *e);
+
 /* ---- what is (demo_look.c) ----------------------------------------------------------------- */
 
-/* A connection parameter of an order, "" if not published. */
-struct str demo_connection(const struct demo_order *o, const char *name);
 /* Loads the present state of an order. */
 MUST int demo_reload(struct demo *d, struct demo_order *o, struct err *e);
 

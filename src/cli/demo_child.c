@@ -17,36 +17,68 @@ enum {
 	SHOWN_MAX = 300
 };
 
-MUST int demo_run(struct demo *d, const char *const *argv, const char *const *env,
-		  int64_t timeout_ms, int *out_code, struct str *out, struct err *e)
+/* What is run, with what, for how long. */
+struct run {
+	const char *const *argv, *const *env;
+	struct str input;
+	int64_t timeout_ms;
+};
+
+MUST static int run(struct demo *d, const struct run *r, int *out_code, struct str *out,
+		    struct err *e)
 {
-	const struct ev_child_spec spec = {.argv = argv,
-					   .env = env,
+	const struct ev_child_spec spec = {.argv = r->argv,
+					   .env = r->env,
+					   .input = r->input,
 					   .output_max_bytes = OUTPUT_MAX,
-					   .timeout_ms = timeout_ms};
-	struct ev_child_result r;
-	if (ev_child_wait(&spec, d->call->arena, &r, e) < 0)
-		return err_in(e, "%s", argv[0]);
-	if (r.has_timed_out)
-		return err_fail(e, ERR_TIMEOUT, "%s did not end within %lld s", argv[0],
-				(long long)(timeout_ms / 1000));
-	*out_code = r.exit_code;
-	*out = str_trim(r.output);
+					   .timeout_ms = r->timeout_ms};
+	struct ev_child_result result;
+	if (ev_child_wait(&spec, d->call->arena, &result, e) < 0)
+		return err_in(e, "%s", r->argv[0]);
+	if (result.has_timed_out)
+		return err_fail(e, ERR_TIMEOUT, "%s did not end within %lld s", r->argv[0],
+				(long long)(r->timeout_ms / 1000));
+	*out_code = result.exit_code;
+	*out = str_trim(result.output);
 	return 0;
 }
 
-MUST int demo_run_ok(struct demo *d, const char *const *argv, const char *const *env,
-		     struct str *out, struct err *e)
+MUST int demo_run(struct demo *d, const char *const *argv, const char *const *env,
+		  int64_t timeout_ms, int *out_code, struct str *out, struct err *e)
+{
+	const struct run r = {.argv = argv, .env = env, .timeout_ms = timeout_ms};
+	return run(d, &r, out_code, out, e);
+}
+
+/* Any end but 0 is a failure, with what was said last. */
+MUST static int run_ok(struct demo *d, const char *const *argv, const char *const *env,
+		       struct str input, struct str *out, struct err *e)
 {
 	int code;
 	const char *slash = strrchr(argv[0], '/');
 	const char *name = slash ? slash + 1 : argv[0];
-	if (demo_run(d, argv, env, slash ? HOC_MS : CLIENT_MS, &code, out, e) < 0)
+	const struct run r = {.argv = argv,
+			      .env = env,
+			      .input = input,
+			      .timeout_ms = slash ? HOC_MS : CLIENT_MS};
+	if (run(d, &r, &code, out, e) < 0)
 		return -1;
 	if (code == 0)
 		return 0;
 	struct str said = str_sub(*out, out->n > SHOWN_MAX ? out->n - SHOWN_MAX : 0, SHOWN_MAX);
 	return err_fail(e, ERR_BROKEN, "%s: %" STR_F, name, STR_A(said));
+}
+
+MUST int demo_run_ok(struct demo *d, const char *const *argv, const char *const *env,
+		     struct str *out, struct err *e)
+{
+	return run_ok(d, argv, env, S(""), out, e);
+}
+
+MUST int demo_feed_ok(struct demo *d, const char *const *argv, struct str input,
+		      struct str *out, struct err *e)
+{
+	return run_ok(d, argv, NULL, input, out, e);
 }
 
 /* Our environment, one variable over it. */
@@ -83,11 +115,11 @@ static bool take_password(struct str url, struct arena *a, struct str *without,
 	return true;
 }
 
-static int split_url(struct demo *d, enum demo_order_no no, struct str *without,
-		     struct str *password, struct err *e)
+MUST int demo_password(struct demo *d, enum demo_order_no no, struct str *without,
+		       struct str *password, struct err *e)
 {
 	const struct demo_order *o = &d->orders[no];
-	if (take_password(demo_connection(o, "url"), d->call->arena, without, password))
+	if (take_password(demo_connection(d, o, "url"), d->call->arena, without, password))
 		return 0;
 	return err_fail(e, ERR_BROKEN, "%s published no url with a password", o->title);
 }
@@ -95,7 +127,7 @@ static int split_url(struct demo *d, enum demo_order_no no, struct str *without,
 MUST int demo_psql(struct demo *d, const char *sql, struct str *out, struct err *e)
 {
 	struct str url, password;
-	if (split_url(d, DEMO_DATABASE, &url, &password, e) < 0)
+	if (demo_password(d, DEMO_DATABASE, &url, &password, e) < 0)
 		return -1;
 	const char *const argv[] = {"psql",
 				    "-X",
@@ -114,7 +146,7 @@ MUST int demo_psql(struct demo *d, const char *sql, struct str *out, struct err 
 
 MUST int demo_curl(struct demo *d, struct str *out_page, struct str *out_title, struct err *e)
 {
-	struct str url = demo_connection(&d->orders[DEMO_SITE], "url");
+	struct str url = demo_connection(d, &d->orders[DEMO_SITE], "url");
 	if (!url.n)
 		return err_fail(e, ERR_BROKEN, "the site published no url");
 	const char *const argv[] = {"curl",
@@ -144,7 +176,7 @@ MUST int demo_redis(struct demo *d, const char *const *words, struct str *out, s
 	struct str url, password;
 	const char *argv[12] = {"redis-cli", "--no-auth-warning", "-u"};
 	size_t n = 3;
-	if (split_url(d, DEMO_CACHE, &url, &password, e) < 0)
+	if (demo_password(d, DEMO_CACHE, &url, &password, e) < 0)
 		return -1;
 	/* Without a password redis-cli takes the user of the URL for one: it is left out too. */
 	size_t at = str_find_char(url, '@');

@@ -41,8 +41,8 @@ static const char *address_before(struct demo *d)
 	if (file_read(d->conf, SETTINGS_MAX_BYTES, d->call->arena, &text, &ignored) != 0)
 		return NULL;
 	while (str_split(&text, '\n', &line))
-		if (str_starts(line, S("master = http://")))
-			return arena_cstr(d->call->arena, str_trim(str_sub(line, 16, line.n)));
+		if (str_starts(line, S("master = https://")))
+			return arena_cstr(d->call->arena, str_trim(str_sub(line, 17, line.n)));
 	return NULL;
 }
 
@@ -66,8 +66,8 @@ static int await_address(struct demo *d, int pid, struct str *out, struct err *e
 
 static int start_master(struct demo *d, const char *listen, struct str *out, struct err *e)
 {
-	const char *const words[] = {"master",	 "run",	 "--data",  d->master_dir,
-				     "--listen", listen, "--local", NULL};
+	const char *const words[] = {"master",	 "run",	 "--data", d->master_dir,
+				     "--listen", listen, NULL};
 	int pid;
 	/* A killed master leaves its address behind; none runs now. */
 	if (file_remove_tree(address_path(d).p, e) < 0 ||
@@ -105,33 +105,55 @@ static int write_conf(struct demo *d, struct err *e)
 {
 	struct str text = arena_fmt(d->call->arena,
 				    "# Written by hoc demo; used with HOC_CONFIG=%s\n"
-				    "master = %s\nnode = %s\n",
-				    d->conf, d->call->master, d->node_dir);
+				    "master = %s\nnode = %s\nidentity = %s\n",
+				    d->conf, d->call->master, d->node_dir, d->identity);
 	return file_write_if_changed(d->conf, text, 0644, e) < 0 ? -1 : 0;
 }
 
-static int ensure_master(struct demo *d, struct err *e)
+/* The master's process, of this very program; *pid is 0 if it has to be started. */
+static int find_master(struct demo *d, bool must_stop, int *pid, struct err *e)
 {
 	struct demo_daemon m;
-	struct str address;
-	struct json *status;
-	const char *how = "runs already";
-	demo_check_begin(&d->ui, "master");
-	if (file_mkdirs(d->master_dir, 0700, e) < 0 || put_settings(d, e) < 0 ||
-	    demo_find_master(d, &m, e) < 0)
+	if (demo_find_master(d, &m, e) < 0)
 		return -1;
-	if (m.pid && !m.is_same) {
+	if (m.pid && (must_stop || !m.is_same)) {
 		if (demo_daemon_stop(m.pid, STOP_MS, e) < 0)
 			return -1;
 		m.pid = 0;
 	}
-	if (!m.pid)
-		how = "started";
-	int rc = m.pid ? await_address(d, m.pid, &address, e)
-		       : start_master_anywhere(d, &address, e);
+	*pid = m.pid;
+	return 0;
+}
+
+/* Runs, or is started; *out_how says which. Authorities are made if there are none. */
+static int have_master(struct demo *d, struct str *token, const char **out_how, struct err *e)
+{
+	struct str address;
+	int pid;
+	bool is_new = !demo_is_enrolled(d);
+	if (find_master(d, is_new, &pid, e) < 0 ||
+	    (is_new && demo_make_authorities(d, token, e) < 0))
+		return -1;
+	*out_how = pid ? "runs already" : "started";
+	int rc = pid ? await_address(d, pid, &address, e)
+		     : start_master_anywhere(d, &address, e);
 	if (rc != 0)
 		return rc < 0 ? -1 : err_fail(e, ERR_BROKEN, "the master ended meanwhile");
-	d->call->master = arena_fmt(d->call->arena, "http://%" STR_F, STR_A(address)).p;
+	d->call->master = arena_fmt(d->call->arena, "https://%" STR_F, STR_A(address)).p;
+	return arena_check(d->call->arena, e);
+}
+
+static int ensure_master(struct demo *d, struct str *token, struct err *e)
+{
+	struct demo_daemon m;
+	struct json *status;
+	const char *how;
+	demo_check_begin(&d->ui, "master");
+	if (file_mkdirs(d->master_dir, 0700, e) < 0 || put_settings(d, e) < 0 ||
+	    have_master(d, token, &how, e) < 0)
+		return -1;
+	if (token->n && demo_log_in(d, *token, e) < 0)
+		return -1;
 	if (client_get(d->call, S("/v1/status"), &status, e) < 0 || write_conf(d, e) < 0 ||
 	    demo_find_master(d, &m, e) < 0)
 		return -1;
@@ -139,6 +161,20 @@ static int ensure_master(struct demo *d, struct err *e)
 		      STR_A(client_text(status, "database")), m.pid, how);
 	demo_fact_str(&d->ui, "master", str_from(d->call->master));
 	demo_fact_str(&d->ui, "database", client_text(status, "database"));
+	return 0;
+}
+
+/* Who asks, and what the master takes him for. */
+static int tell_identity(struct demo *d, struct err *e)
+{
+	struct json *me;
+	demo_check_begin(&d->ui, "identity");
+	if (client_get(d->call, S("/v1/me"), &me, e) < 0)
+		return -1;
+	struct str key = client_text(me, "key");
+	demo_check_ok(&d->ui, "operator %" STR_F ", key %" STR_F "…, made in %s",
+		      STR_A(client_text(me, "name")), STR_A(str_sub(key, 0, 16)), d->identity);
+	demo_fact_str(&d->ui, "key", key);
 	return 0;
 }
 
@@ -188,18 +224,21 @@ static bool has_word(struct str line, const char *word)
 	return false;
 }
 
-static int ensure_agent(struct demo *d, struct err *e)
+static int ensure_agent(struct demo *d, bool is_new_cloud, struct err *e)
 {
 	struct demo_daemon a;
 	const char *how = "runs already";
 	demo_check_begin(&d->ui, "agent");
 	if (demo_find_agent(d, &a, e) < 0)
 		return -1;
-	if (a.pid && (!a.is_same || !has_word(a.line, d->call->master))) {
+	bool must_join = is_new_cloud || !demo_is_joined(d);
+	if (a.pid && (must_join || !a.is_same || !has_word(a.line, d->call->master))) {
 		if (demo_daemon_stop(a.pid, STOP_MS, e) < 0)
 			return -1;
 		a.pid = 0;
 	}
+	if (must_join && demo_join_node(d, e) < 0)
+		return -1;
 	if (!a.pid) {
 		how = "started";
 		if (demo_start_agent(d, &a.pid, e) < 0)
@@ -214,7 +253,8 @@ static int ensure_agent(struct demo *d, struct err *e)
 
 int demo_cloud(struct demo *d, struct err *e)
 {
-	if (ensure_master(d, e) < 0 || format_node(d, e) < 0)
+	struct str token = S("");
+	if (ensure_master(d, &token, e) < 0 || tell_identity(d, e) < 0 || format_node(d, e) < 0)
 		return -1;
-	return ensure_agent(d, e);
+	return ensure_agent(d, token.n > 0, e);
 }

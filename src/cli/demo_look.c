@@ -10,11 +10,6 @@ enum { LOOK_MS = 10000, STATUS_MAX = 16 << 20, TICK_MS = 200, EVENT_WAIT_S = 5 }
 
 /* ---- instances ----------------------------------------------------------------------------- */
 
-struct str demo_connection(const struct demo_order *o, const char *name)
-{
-	return client_text(json_get(o->instance, S("connection")), name);
-}
-
 MUST int demo_reload(struct demo *d, struct demo_order *o, struct err *e)
 {
 	struct str path =

@@ -224,7 +224,7 @@ int demo_proof(struct demo *d, struct err *e)
 	demo_check_begin(&d->ui, "curl");
 	if (demo_curl(d, &page, &title, e) < 0)
 		return -1;
-	struct str url = demo_connection(&d->orders[DEMO_SITE], "url");
+	struct str url = demo_connection(d, &d->orders[DEMO_SITE], "url");
 	demo_check_ok(&d->ui, "%" STR_F ": \"%" STR_F "\", %zu bytes", STR_A(url), STR_A(title),
 		      page.n);
 	demo_fact_str(&d->ui, "curl", title);
@@ -235,5 +235,5 @@ int demo_proof(struct demo *d, struct err *e)
 		return err_fail(e, ERR_BROKEN, "PING is answered by %" STR_F, STR_A(out));
 	demo_check_ok(&d->ui, "PING: %" STR_F, STR_A(out));
 	demo_fact_str(&d->ui, "redis_cli", out);
-	return 0;
+	return demo_search_master(d, e);
 }
