@@ -90,6 +90,12 @@ MUST static int find_live(struct api_call *c, struct instance *i, struct err *e)
 	return 0;
 }
 
+/* What is stored as JSON, to be changed: not to be read is a failure, other than in views. */
+MUST static int load(struct api_call *c, struct str text, struct json **out, struct err *e)
+{
+	return json_parse(text, c->a, out, e) < 0 ? err_in(e, "what is stored") : 0;
+}
+
 /* ---- recipients ---------------------------------------------------------------------------- */
 
 /* Does the person still count (api/secrets.h)? 1 or 0. */
@@ -195,9 +201,9 @@ MUST static int answer_recipients(struct api_call *c, const struct instance *i, 
 		.mode = is_clear ? S("clear") : S("sealed"),
 		.rotation = i->rotation,
 		.person = i->person,
-		.readers = view_json(c->a, i->readers_json),
 	};
-	if (secrets_are_guarded(c) && fill(c, i, &v, e) < 0)
+	if (load(c, i->readers_json, &v.readers, e) < 0 ||
+	    (secrets_are_guarded(c) && fill(c, i, &v, e) < 0))
 		return -1;
 	return call_answer(c, 200, &recipients_out, &v, e);
 }
@@ -218,20 +224,23 @@ MUST static int save_and_stamp(struct api_call *c, struct instance *i, struct er
 	return store_instance_save(c->tx, i, e);
 }
 
-/* The list without the person, and whether he was in it. */
-static struct json *without(struct api_call *c, const struct json *readers, struct str person,
-			    bool *was_there)
+/* The readers without the person, and whether he was among them. */
+MUST static int without(struct api_call *c, const struct instance *i, struct str person,
+			struct json **out, bool *was_there, struct err *e)
 {
-	struct json *out = json_array_new(c->a);
+	struct json *readers;
+	if (load(c, i->readers_json, &readers, e) < 0)
+		return -1;
+	*out = json_array_new(c->a);
 	*was_there = false;
 	for (size_t k = 0; k < json_count(readers); k++) {
 		struct str name = json_str_of(json_at(readers, k), S(""));
 		if (str_eq(name, person))
 			*was_there = true;
 		else
-			json_add_str(c->a, out, name);
+			json_add_str(c->a, *out, name);
 	}
-	return out;
+	return 0;
 }
 
 MUST static int store_readers(struct api_call *c, struct instance *i, struct json *readers,
@@ -245,6 +254,7 @@ MUST static int store_readers(struct api_call *c, struct instance *i, struct jso
 MUST static int reader_put(struct api_call *c, struct err *e)
 {
 	struct instance i;
+	struct json *readers;
 	bool was_there;
 	struct str person = c->params[1];
 	if (need_persons(c, e) < 0 || find_live(c, &i, e) < 0)
@@ -254,7 +264,8 @@ MUST static int reader_put(struct api_call *c, struct err *e)
 		return rc < 0 ? -1
 			      : err_field(e, "person", "is no member of customer %" STR_F,
 					  STR_A(i.customer));
-	struct json *readers = without(c, view_json(c->a, i.readers_json), person, &was_there);
+	if (without(c, &i, person, &readers, &was_there, e) < 0)
+		return -1;
 	if (was_there)
 		return answer_recipients(c, &i, e);
 	if (json_count(readers) >= SECRETS_READERS_MAX)
@@ -268,11 +279,11 @@ MUST static int reader_put(struct api_call *c, struct err *e)
 MUST static int reader_delete(struct api_call *c, struct err *e)
 {
 	struct instance i;
+	struct json *readers;
 	bool was_there;
-	if (need_persons(c, e) < 0 || find_live(c, &i, e) < 0)
+	if (need_persons(c, e) < 0 || find_live(c, &i, e) < 0 ||
+	    without(c, &i, c->params[1], &readers, &was_there, e) < 0)
 		return -1;
-	struct json *readers =
-		without(c, view_json(c->a, i.readers_json), c->params[1], &was_there);
 	return was_there ? store_readers(c, &i, readers, "removed", e)
 			 : answer_recipients(c, &i, e);
 }
@@ -303,7 +314,9 @@ MUST static int need_reader(struct api_call *c, const struct instance *i, struct
 {
 	bool is_reader;
 	struct str me = access_person(c);
-	(void)without(c, view_json(c->a, i->readers_json), me, &is_reader);
+	struct json *others;
+	if (without(c, i, me, &others, &is_reader, e) < 0)
+		return -1;
 	if (me.n && (is_reader || str_eq(i->person, me)))
 		return 0;
 	return err_fail(e, ERR_CONFLICT,
@@ -335,8 +348,9 @@ MUST static int reseal(struct api_call *c, struct err *e)
 	struct str name = c->params[1];
 	if (need_persons(c, e) < 0 || find_live(c, &i, e) < 0 || need_reader(c, &i, e) < 0)
 		return -1;
-	struct json *connection = view_json(c->a, i.connection_json);
-	if (check_resealed(c, &i, connection, name, e) < 0)
+	struct json *connection;
+	if (load(c, i.connection_json, &connection, e) < 0 ||
+	    check_resealed(c, &i, connection, name, e) < 0)
 		return -1;
 	struct spec_list one = {.items = &name, .count = 1};
 	json_set_str(c->a, connection, name, in->value);

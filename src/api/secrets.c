@@ -41,9 +41,12 @@ MUST static int check_one(struct str name, const struct json *value, const char 
 	(void)snprintf(field, sizeof field, "%s.%" STR_F, prefix, STR_A(str_sub(name, 0, 100)));
 	if (!age_is_sealed(text))
 		return takes_clear ? 0 : err_field(e, field, "is secret: seal it");
-	if (age_check(text, &stanzas, &why) < 0)
+	if (age_check(text, &stanzas, &why) == 0)
+		return 0;
+	if (why.kind == ERR_CORRUPT)
 		return err_field(e, field, "is no whole sealed text: %s", why.text);
-	return 0;
+	*e = why;
+	return -1;
 }
 
 MUST int secrets_check(const struct api_call *c, const struct spec_list *names,

@@ -150,11 +150,12 @@ MUST static int check_signature(struct api_call *c, const struct signed_mark *m,
 		.body_hash = hash_hex(c->req->body, c->a),
 	};
 	struct str public, signature;
-	struct err why;
 	if (public_of(c, &public, e) < 0 || signed_report_text(&r, &b, e) < 0)
 		return -1;
-	if (base64url_read(m->signature, c->a, &signature, &why) < 0 ||
-	    !key_is_signed_by(public, buf_str(&b), signature))
+	int rc = base64url_read(m->signature, c->a, &signature, e);
+	if (rc < 0 && e->kind != ERR_INVALID)
+		return -1;
+	if (rc < 0 || !key_is_signed_by(public, buf_str(&b), signature))
 		return err_fail(e, ERR_FORBIDDEN,
 				"the report is not what node %" STR_F
 				" signed: it was changed on its way, or is another node's",

@@ -16,6 +16,7 @@ struct row {
 };
 
 /* clang-format off */
+#define SEALED "-----BEGIN AGE ENCRYPTED FILE-----\\nYWdlLWVuY3J5cHRpb24ub3JnL3YxCi0+IFgyNTUxOSBUdTdJUWNRWS9Ld2JTNit3\\nYzFLSWR1bEZzVDZpZEdlcnBINlpBdHhXL0FJCk1kc2RaM2xBNEh0NXltQnhuWWJ2\\nc0UzdEduWXE5bVlhb2FqZG4xU21WeG8KLS0tIG1vNG0vSFJ6eTBvKzJONGZHaHBP\\ndG1ZU01hZHpIdkNyYjFOTm00ajlJS2cKk6DrYxJ04tXhScY2QeNFMQJUyU/57VkY\\nPSaNSi/iz3cz\\n-----END AGE ENCRYPTED FILE-----\\n"
 static const struct row rows[] = {
 	/* what people ask for */
 	{"POST", "/v1/instances", "{'release': 'web', 'title': 'new', 'parameters': {'n': 3}}", AGAIN_SAME},
@@ -139,6 +140,14 @@ static const struct {
 	{"ana", {"GET", "/v1/invoices?customer=local", "", AGAIN_SAME}},
 	{"n1", {"GET", "/v1/nodes", "", AGAIN_SAME}},
 	{"ana", {"POST", "/slapos.allDocs.v0.instance_tree_list", "{}", AGAIN_SAME}},
+	{"op", {"PUT", "/v1/customers/acme/secrets", "{'mode': 'clear'}", AGAIN_SAME}},
+	{"op", {"PUT", "/v1/customers/local/secrets", "{'mode': 'sealed'}", AGAIN_SAME}},
+	{"ana", {"GET", "/v1/instances/a/recipients", "", AGAIN_SAME}},
+	{"n1", {"GET", "/v1/instances/@c@/recipients", "", AGAIN_SAME}},
+	{"ana", {"PUT", "/v1/instances/@c@/readers/ana", "", AGAIN_SAME}},
+	{"ana", {"DELETE", "/v1/instances/a/readers/ana", "", AGAIN_SAME}},
+	{"ana", {"POST", "/v1/instances/a/rotate", "", AGAIN_FINE}},
+	{"ana", {"PUT", "/v1/instances/a/connection/url", "{'value': '" SEALED "'}", AGAIN_SAME}},
 };
 /* clang-format on */
 

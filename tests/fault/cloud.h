@@ -20,6 +20,7 @@
 #include "store/customer.h"
 #include "store/event.h"
 #include "store/identity.h"
+#include "store/instance.h"
 #include "store/log.h"
 #include "store/member.h"
 #include "store/person.h"
@@ -372,12 +373,14 @@ static int cloud_release_work(struct db_tx *tx, void *user UNUSED, struct err *e
 		.title = S("Web"),
 		.category = S("web"),
 		.hash = S("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"),
-		.manifest_json = S(
-			"{\"name\": \"web\", \"title\": \"Web\", \"category\": \"web\", "
-			"\"software\": {\"debian\": {\"suite\": \"bookworm\", \"packages\": "
-			"[\"nginx\"]}}, \"types\": {\"default\": {\"parameters\": "
-			"{\"properties\": {\"n\": {\"type\": \"integer\", \"maximum\": 9}}}}, "
-			"\"host\": {\"shared\": true}}}"),
+		.manifest_json =
+			S("{\"name\": \"web\", \"title\": \"Web\", \"category\": \"web\", "
+			  "\"software\": {\"debian\": {\"suite\": \"bookworm\", \"packages\": "
+			  "[\"nginx\"]}}, \"types\": {\"default\": {\"parameters\": "
+			  "{\"properties\": {\"n\": {\"type\": \"integer\", \"maximum\": 9}}}, "
+			  "\"connection\": {\"properties\": {\"url\": {\"type\": \"string\", "
+			  "\"secret\": true}}}}, "
+			  "\"host\": {\"shared\": true}}}"),
 	};
 	struct arena *a CLEAN(arena_freep) = NULL;
 	struct log_entry entry = {
@@ -397,7 +400,22 @@ static int cloud_key_work(struct db_tx *tx, const char *who, const char *kind, s
 				 .owner = str_from(who),
 				 .title = S(""),
 				 .created_at_ms = 1};
-	return store_key_add(tx, &k, e);
+	if (store_key_add(tx, &k, e) < 0)
+		return -1;
+	k.seal_key = S("age1");
+	k.statement = S("stated");
+	return store_key_seal(tx, &k, e);
+}
+
+/* Ana may read the secrets of instance a. */
+static int cloud_reader_work(struct db_tx *tx, struct arena *a, int64_t customer_id,
+			     struct err *e)
+{
+	struct instance i;
+	if (store_instance_root(tx, a, customer_id, S("a"), &i, e) <= 0)
+		return -1;
+	i.readers_json = S("[\"ana\"]");
+	return store_instance_save(tx, &i, e);
 }
 
 static int cloud_people_work(struct db_tx *tx, void *user UNUSED, struct err *e)
@@ -419,6 +437,7 @@ static int cloud_people_work(struct db_tx *tx, void *user UNUSED, struct err *e)
 	if (store_person_find(tx, a, S("ana"), &p, e) < 0 ||
 	    store_customer_get(tx, a, S("local"), 1, &in, e) < 0 ||
 	    store_member_set(tx, in.id, p.id, true, e) < 0 ||
+	    cloud_reader_work(tx, a, in.id, e) < 0 ||
 	    store_customer_get(tx, a, S("acme"), 1, &in, e) < 0)
 		return -1;
 	return store_member_set(tx, in.id, p.id, true, e);
