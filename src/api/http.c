@@ -14,6 +14,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <strings.h>
 
 #include "api/door.h"
 #include "api/hub.h"
@@ -44,9 +45,24 @@ struct job {
 
 /* ---- answering ----------------------------------------------------------------------------- */
 
+/* What browsers are told with every answer over TLS; an answer may say otherwise. */
+static const struct http_header browser_headers[] = {
+	{"Strict-Transport-Security", S_INIT("max-age=31536000")},
+	{"X-Content-Type-Options", S_INIT("nosniff")},
+	{"Content-Security-Policy", S_INIT("default-src 'none'; frame-ancestors 'none'")},
+};
+
+static bool has_header(const struct api_response *out, const char *name)
+{
+	for (size_t i = 0; i < out->header_count; i++)
+		if (strcasecmp(out->headers[i].name, name) == 0)
+			return true;
+	return false;
+}
+
 static void reply(struct http_call *http, const struct api_response *out)
 {
-	struct http_header headers[2 + API_HEADERS_MAX];
+	struct http_header headers[2 + API_HEADERS_MAX + ARRAY_LEN(browser_headers)];
 	size_t n = 0;
 	if (out->allow.n)
 		headers[n++] = (struct http_header){"Allow", out->allow};
@@ -55,6 +71,9 @@ static void reply(struct http_call *http, const struct api_response *out)
 	for (size_t i = 0; i < out->header_count; i++)
 		headers[n++] =
 			(struct http_header){out->headers[i].name, out->headers[i].value};
+	for (size_t i = 0; i < ARRAY_LEN(browser_headers) && http_call_is_tls(http); i++)
+		if (!has_header(out, browser_headers[i].name))
+			headers[n++] = browser_headers[i];
 	const struct http_reply r = {
 		.status = (unsigned)out->status,
 		.content_type = out->content_type,
@@ -336,6 +355,7 @@ MUST int api_http_open(const struct api_http_options *options, struct api_http *
 		.max_connections = 2 * max_parked,
 		.max_parked = 2 * max_parked,
 		.max_address_connections = options->max_address_connections,
+		.request_timeout_s = options->request_timeout_s,
 		.tls = options->tls,
 	};
 	if (options->limits && rate_new(options->limits, &h->door.rate, e) < 0) {

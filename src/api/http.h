@@ -35,6 +35,8 @@ struct api_http_options {
 	const struct cert_trust *trust;	  /* callers' certificates lead to its roots */
 	const struct rate_limits *limits; /* NULL: nobody asks too often */
 	unsigned max_address_connections; /* 0: no limit but that of all */
+	unsigned
+		request_timeout_s; /* for handshake and head, and for the whole of a request; 0: 30 */
 };
 
 /* Listens and serves until api_http_close. Errors of http_server_open. */

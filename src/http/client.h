@@ -24,7 +24,7 @@ struct http_client_options {
 	size_t max_response_bytes;   /* 0: 16 MiB; body, unless the request says */
 	const char *ca_file;	     /* trusted roots, PEM; NULL: those of the host */
 	const char *cert_file, *key_file; /* our chain and its key, PEM; NULL: show none */
-	bool is_direct; /* no proxy, whatever the environment says */
+	bool is_direct;			  /* no proxy, whatever the environment says */
 };
 
 /* `options` is copied. ERR_INVALID (field "base"), ERR_MEMORY. */

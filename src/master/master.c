@@ -96,6 +96,7 @@ MUST static int start(struct master *m, struct err *e)
 		.limits = is_tls ? &limits : NULL,
 		.max_address_connections =
 			is_tls ? (unsigned)m->settings.limits.address_connections : 0,
+		.request_timeout_s = is_tls ? (unsigned)m->settings.limits.request_seconds : 0,
 	};
 	if (api_http_open(&http, &m->http, e) < 0 ||
 	    (is_tls && master_acme_open(&m->settings.acme, m->settings.resolver, m->api, m->db,

@@ -37,6 +37,7 @@ static const struct json_field limits_fields[] = {
 	JSON_I64(struct master_limits, login_per_minute, "login_per_minute", 0, 100000000, 0, "Enrolments, renewals, sessions and new ACME accounts of an address; 0: no limit.", .initial = 120),
 	JSON_I64(struct master_limits, login_burst, "login_burst", 1, 100000000, 0, "So many of them at once.", .initial = 240),
 	JSON_I64(struct master_limits, address_connections, "address_connections", 1, 8192, 0, "Connections of an address at a time.", .initial = 1024),
+	JSON_I64(struct master_limits, request_seconds, "request_seconds", 1, 300, 0, "Seconds for a handshake with the head of its first request, and for a request to arrive.", .initial = 30),
 };
 static const struct json_desc limits_desc = JSON_DESC(struct master_limits, limits_fields, "Limits", "How often somebody may ask; not in local mode.");
 static const struct json_field settings_fields[] = {

@@ -13,7 +13,7 @@ struct master_limits {
 	int64_t identity_per_minute, identity_burst;
 	int64_t address_per_minute, address_burst;
 	int64_t login_per_minute, login_burst;
-	int64_t address_connections;
+	int64_t address_connections, request_seconds;
 };
 struct master_settings {
 	struct master_seller seller;
