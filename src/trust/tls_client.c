@@ -15,8 +15,9 @@
 #include "trust/tls.h"
 
 #define OID_ACME_IDENTIFIER "1.3.6.1.5.5.7.1.31"
-/* RFC 8737 section 4 lets the servers of tenants speak TLS 1.2 too. */
-#define PROBE_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
+/* RFC 8737 section 4 lets the servers of tenants speak TLS 1.2 too. It asks nothing of the key usage
+ * of what they show, and clients are there (lego) whose certificate must not sign. */
+#define PROBE_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:%COMPAT"
 
 enum { HANDSHAKE_BYTES = 64 << 10 };
 
