@@ -14,8 +14,9 @@ static const struct {
 	[PROOF_FORGED] = {"agent.state.forged",
 			  "is not what the master signed for this request"},
 	[PROOF_REPLAYED] = {"agent.state.replayed", "is an answer to an earlier request"},
-	[PROOF_BACKWARDS] = {"agent.state.backwards",
-			     "comes from a master that knows less than before: it was put back"},
+	[PROOF_BACKWARDS] =
+		{"agent.state.backwards",
+		 "comes from a master that knows less than before: it was put back"},
 };
 
 const char *proof_fault_event(enum proof_fault f)
