@@ -21,10 +21,12 @@ static const struct db_sql sql_bind = {
 	"UPDATE enrol_token SET bound_key = $1, used_at = $2 WHERE id = $3 AND bound_key = ''",
 	"key now id"};
 static const struct db_sql sql_list = {
-	"token_list", T_SELECT " WHERE t.expires_at > $1 ORDER BY t.id LIMIT $2", "now limit"};
+	"token_list", T_SELECT " WHERE t.expires_at > $1 ORDER BY t.expires_at, t.id LIMIT $2",
+	"now limit"};
 static const struct db_sql sql_list_of = {
 	"token_list_of",
-	T_SELECT " WHERE t.expires_at > $1 AND t.customer_id = $2 ORDER BY t.id LIMIT $3",
+	T_SELECT
+	" WHERE t.expires_at > $1 AND t.customer_id = $2 ORDER BY t.expires_at, t.id LIMIT $3",
 	"now customer limit"};
 static const struct db_sql sql_purge = {
 	"token_purge", "DELETE FROM enrol_token WHERE expires_at < $1", "before"};

@@ -148,6 +148,7 @@ static const struct {
 	{"ana", {"DELETE", "/v1/instances/a/readers/ana", "", AGAIN_SAME}},
 	{"ana", {"POST", "/v1/instances/a/rotate", "", AGAIN_FINE}},
 	{"ana", {"PUT", "/v1/instances/a/connection/url", "{'value': '" SEALED "'}", AGAIN_SAME}},
+#include "api_rows_trust.h"
 };
 /* clang-format on */
 

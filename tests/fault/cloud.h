@@ -23,8 +23,10 @@
 #include "store/instance.h"
 #include "store/log.h"
 #include "store/member.h"
+#include "store/node.h"
 #include "store/person.h"
 #include "store/release.h"
+#include "trusted.h"
 
 enum { CLOUD_GUIDS = 16, CLOUD_TABLES = 64, CLOUD_TEXT = 4000 };
 #define CLOUD_NOW INT64_C(1795000000000)
@@ -424,6 +426,7 @@ static int cloud_people_work(struct db_tx *tx, void *user UNUSED, struct err *e)
 	struct arena *a CLEAN(arena_freep) = NULL;
 	struct person p;
 	struct customer in;
+	struct node n1;
 	if (arena_new(1 << 20, &a, e) < 0 || cloud_key_work(tx, "n1", "node", e) < 0)
 		return -1;
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
@@ -438,6 +441,8 @@ static int cloud_people_work(struct db_tx *tx, void *user UNUSED, struct err *e)
 	    store_customer_get(tx, a, S("local"), 1, &in, e) < 0 ||
 	    store_member_set(tx, in.id, p.id, true, e) < 0 ||
 	    cloud_reader_work(tx, a, in.id, e) < 0 ||
+	    store_node_find(tx, a, S("n1"), &n1, e) <= 0 ||
+	    trust_work(tx, a, in.id, n1.id, CLOUD_NOW, e) < 0 ||
 	    store_customer_get(tx, a, S("acme"), 1, &in, e) < 0)
 		return -1;
 	return store_member_set(tx, in.id, p.id, true, e);
@@ -485,6 +490,10 @@ static void cloud_open(struct cloud *c, const char *url, struct profile_eval *ev
 		abort();
 	}
 	o.mode = "tls";
+	o.users = trust_ca(CA_USERS);
+	o.services = trust_ca(CA_SERVICES);
+	o.cloud = "fault";
+	o.zone = "zone.test";
 	if (api_new(&o, &c->guarded, &e) < 0) {
 		printf("    stage: %s\n", e.text);
 		abort();

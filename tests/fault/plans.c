@@ -27,6 +27,8 @@ static const char *const may_walk[] = {
 	/* over the few rows of a SELECT with a LIMIT */
 	"installation_rooms",
 	"instance_tree_size",
+	/* names below a name; asked when a customer lists one, which is rare */
+	"domain_below",
 	/* over the levels of the log's tree, one row each */
 	"log_nodes",
 	/* who refers to the new row: planned because of RETURNING, skipped while no key dangles */
