@@ -191,8 +191,9 @@ static void take_recipients(const struct judge *j, const struct json *list,
 	}
 }
 
-MUST int recipients_read(struct str body, struct str roots, struct str chain, struct str crl,
-			 int64_t now_ms, struct arena *a, struct recipients *out, struct err *e)
+static int read_list(struct str body, const char *list, struct str roots, struct str chain,
+		     struct str crl, int64_t now_ms, struct arena *a, struct recipients *out,
+		     struct err *e)
 {
 	struct cert_trust *trust CLEAN(cert_trust_freep) = NULL;
 	struct json *doc;
@@ -211,9 +212,22 @@ MUST int recipients_read(struct str body, struct str roots, struct str chain, st
 		log_err(LOG_WARN, "agent.crl.refused", &unlisted);
 	const struct judge j = {trust, chain, now_ms, a};
 	if (r.is_sealed)
-		take_recipients(&j, json_get(doc, S("recipients")), &r);
+		take_recipients(&j, json_get(doc, str_from(list)), &r);
 	*out = r;
 	return arena_check(a, e);
+}
+
+MUST int recipients_read(struct str body, struct str roots, struct str chain, struct str crl,
+			 int64_t now_ms, struct arena *a, struct recipients *out, struct err *e)
+{
+	return read_list(body, "recipients", roots, chain, crl, now_ms, a, out, e);
+}
+
+MUST int recipients_read_node(struct str body, struct str roots, struct str chain,
+			      struct str crl, int64_t now_ms, struct arena *a,
+			      struct recipients *out, struct err *e)
+{
+	return read_list(body, "node", roots, chain, crl, now_ms, a, out, e);
 }
 
 struct str recipients_text(const struct recipients *r, struct arena *a)

@@ -41,6 +41,13 @@ struct recipients {
 MUST int recipients_read(struct str body, struct str roots, struct str chain, struct str crl,
 			 int64_t now_ms, struct arena *a, struct recipients *out,
 			 struct err *e);
+/*
+ * Reads, of the same answer, the keys of the node that the instance is on: to seal its parameters
+ * to. Judged in the same way.
+ */
+MUST int recipients_read_node(struct str body, struct str roots, struct str chain,
+			      struct str crl, int64_t now_ms, struct arena *a,
+			      struct recipients *out, struct err *e);
 /* The same as kept text, and back (ERR_CORRUPT). left_out is not kept. */
 struct str recipients_text(const struct recipients *r, struct arena *a);
 MUST int recipients_parse(struct str text, struct arena *a, struct recipients *out,

@@ -10,6 +10,9 @@
  * for the parent's profile alone. Until this node is among the readers the child's connection counts
  * as not known: the master lets the parent look again when that changes.
  *
+ * A secret that the parent hands on (one of its own, or one it was given) is sealed before it goes:
+ * to this node, and, once the master said where the child is, to that node, with a second request.
+ *
  * Each wish (its version) has to be asked with once: nothing else would ever make the node ask
  * again. A version that was asked with may be applied again without a master.
  */
@@ -23,11 +26,10 @@ enum { REQUEST_MAX = 1 << 20 };
 #define ASKED S(".asked")
 
 static struct json *request_body(const struct spec_request *r, const struct machine_wish *w,
-				 struct arena *a, struct err *e)
+				 struct json *parameters, struct arena *a, struct err *e)
 {
-	struct json *o = json_object_new(a), *parameters, *where;
-	if (json_parse(r->parameters, a, &parameters, e) < 0 ||
-	    json_parse(r->where, a, &where, e) < 0)
+	struct json *o = json_object_new(a), *where;
+	if (json_parse(r->where, a, &where, e) < 0)
 		return NULL;
 	json_set_str(a, o, S("release"), r->release);
 	json_set_str(a, o, S("title"), r->name);
@@ -40,11 +42,18 @@ static struct json *request_body(const struct spec_request *r, const struct mach
 	return o;
 }
 
-/* Asks for one child and keeps its connection. */
-static int request_child(const struct deploy *d, const struct machine_wish *w,
-			 const struct spec_request *r, struct arena *a, struct err *e)
+/* Asks once, with what is secret sealed to those readers (NULL: all in clear). How many members
+ * were sealed. */
+static int post_child(const struct deploy *d, const struct machine_wish *w,
+		      const struct deploy_plan *plan, const struct spec_request *r,
+		      const struct recipients *to, struct arena *a, struct json **out,
+		      struct err *e)
 {
-	struct json *body = request_body(r, w, a, e), *doc;
+	struct json *parameters;
+	if (json_parse(r->parameters, a, &parameters, e) < 0)
+		return -1;
+	int sealed = to ? deploy_seal_child(d, w, plan, r->name, to, parameters, a, e) : 0;
+	struct json *body = sealed < 0 ? NULL : request_body(r, w, parameters, a, e);
 	if (!body)
 		return e->kind == ERR_NONE ? arena_check(a, e) : -1;
 	const struct http_request rq = {
@@ -54,10 +63,38 @@ static int request_child(const struct deploy *d, const struct machine_wish *w,
 		.max_response_bytes = REQUEST_MAX,
 	};
 	struct http_response response;
-	if (talkers_fetch_ok(d->talkers, &rq, a, &response, e) < 0)
-		return err_in(e, "request %" STR_F, STR_A(r->name));
-	if (json_parse(response.body, a, &doc, e) < 0)
+	if (talkers_fetch_ok(d->talkers, &rq, a, &response, e) < 0 ||
+	    json_parse(response.body, a, out, e) < 0)
 		return -1;
+	return sealed;
+}
+
+/* Where the child is, its node must read: asks again if that is news. */
+static int post_sealed(const struct deploy *d, const struct machine_wish *w,
+		       const struct deploy_plan *plan, const struct spec_request *r,
+		       struct arena *a, struct json **out, struct err *e)
+{
+	struct recipients to;
+	if (deploy_child_readers(d, w, r->name, a, &to, e) < 0)
+		return -1;
+	int rc = post_child(d, w, plan, r, &to, a, out, e);
+	if (rc <= 0)
+		return rc;
+	rc = deploy_child_placed(d, w, r->name, json_str_of(json_get(*out, S("guid")), S("")),
+				 a, &to, e);
+	return rc > 0 ? post_child(d, w, plan, r, &to, a, out, e) : rc;
+}
+
+/* Asks for one child and keeps its connection. */
+static int request_child(const struct deploy *d, const struct machine_wish *w,
+			 const struct deploy_plan *plan, const struct spec_request *r,
+			 struct arena *a, struct err *e)
+{
+	struct json *doc = NULL;
+	int rc = plan->readers.is_sealed ? post_sealed(d, w, plan, r, a, &doc, e)
+					 : post_child(d, w, plan, r, NULL, a, &doc, e);
+	if (rc < 0)
+		return err_in(e, "request %" STR_F, STR_A(r->name));
 	const struct json *connection = json_get(doc, S("connection"));
 	if (!json_count(connection))
 		return 0;
@@ -68,7 +105,7 @@ static int request_all(const struct deploy *d, const struct machine_wish *w,
 		       const struct deploy_plan *plan, struct arena *a, struct err *e)
 {
 	for (size_t i = 0; i < plan->spec.request_count; i++)
-		if (request_child(d, w, &plan->spec.requests[i], a, e) < 0)
+		if (request_child(d, w, plan, &plan->spec.requests[i], a, e) < 0)
 			return -1;
 	return 0;
 }

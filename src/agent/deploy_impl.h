@@ -52,6 +52,25 @@ MUST int deploy_seal(const struct deploy *d, struct str guid, struct str name,
 MUST int deploy_seal_connection(const struct deploy *d, const struct machine_wish *w,
 				const struct deploy_plan *plan, struct json *connection,
 				struct arena *a, struct err *e);
+/*
+ * Seals, to those readers, every member at the top of a child's parameters that holds a secret of
+ * the parent; how many there are. ERR_INVALID: a secret stands deeper.
+ */
+MUST int deploy_seal_child(const struct deploy *d, const struct machine_wish *w,
+			   const struct deploy_plan *plan, struct str child,
+			   const struct recipients *to, struct json *parameters,
+			   struct arena *a, struct err *e);
+/* To whom a child's parameters were sealed last; at first to this node alone. */
+MUST int deploy_child_readers(const struct deploy *d, const struct machine_wish *w,
+			      struct str child, struct arena *a, struct recipients *out,
+			      struct err *e);
+/* The child `guid` was asked for: *to becomes its node's keys and this node's. 1: these are others
+ * than before. */
+MUST int deploy_child_placed(const struct deploy *d, const struct machine_wish *w,
+			     struct str child, struct str guid, struct arena *a,
+			     struct recipients *to, struct err *e);
+/* Does a text hold a noted secret? */
+bool deploy_holds_secret(const struct deploy_plan *plan, struct str text);
 /* Keeps a clear text (which lives as long as `a`) out of errors. */
 MUST int deploy_note_secret(struct deploy_plan *plan, struct str clear, struct arena *a,
 			    struct err *e);

@@ -157,18 +157,31 @@ MUST int deploy_unseal_object(const struct deploy *d, struct deploy_plan *plan,
 
 /* ---- readers ------------------------------------------------------------------------------- */
 
+typedef int read_fn(struct str body, struct str roots, struct str chain, struct str crl,
+		    int64_t now_ms, struct arena *a, struct recipients *out, struct err *e);
+
+/* What the master says of an instance's readers, as far as it holds. */
+static int ask(const struct deploy *d, struct str guid, read_fn *fn, struct arena *a,
+	       struct recipients *out, struct err *e)
+{
+	struct http_response response;
+	struct str chain, crl;
+	const struct http_request r = {
+		.target = arena_fmt(a, "/v1/instances/%" STR_F "/recipients", STR_A(guid))};
+	if (talkers_fetch_ok(d->talkers, &r, a, &response, e) < 0 ||
+	    talkers_certificates(d->talkers, a, &chain, &crl, e) < 0 ||
+	    fn(response.body, keys_roots(d->keys, a), chain, crl, clock_now_ms(d->clock), a,
+	       out, e) < 0)
+		return err_in(e, "who may read the secrets");
+	return 0;
+}
+
 static int ask_readers(const struct deploy *d, const struct machine_wish *w, struct arena *a,
 		       struct recipients *out, struct err *e)
 {
-	struct http_response response;
-	struct str chain, crl, told, body;
-	const struct http_request r = {
-		.target = arena_fmt(a, "/v1/instances/%" STR_F "/recipients", STR_A(w->guid))};
-	if (talkers_fetch_ok(d->talkers, &r, a, &response, e) < 0 ||
-	    talkers_certificates(d->talkers, a, &chain, &crl, e) < 0 ||
-	    recipients_read(response.body, keys_roots(d->keys, a), chain, crl,
-			    clock_now_ms(d->clock), a, out, e) < 0)
-		return err_in(e, "who may read the secrets");
+	struct str told, body;
+	if (ask(d, w->guid, recipients_read, a, out, e) < 0)
+		return -1;
 	int rc = ndb_readers(d->ndb, w->guid, a, &body, &told, e);
 	if (rc < 0)
 		return -1;
@@ -193,10 +206,9 @@ static int recall_readers(const struct deploy *d, const struct machine_wish *w, 
 MUST int deploy_readers(const struct deploy *d, const struct machine_wish *w,
 			struct deploy_plan *plan, struct arena *a, struct err *e)
 {
-	bool has_secrets = plan->type->secret_count || plan->type->secret_connection.count;
 	bool is_plain = d->talkers && !talkers_keys(d->talkers);
 	plan->readers = (struct recipients){.is_sealed = false};
-	if (!d->keys || is_plain || !has_secrets)
+	if (!d->keys || is_plain)
 		return 0;
 	if (!d->talkers)
 		return recall_readers(d, w, a, &plan->readers, e) < 0 ? -1 : 0;
@@ -228,6 +240,87 @@ MUST int deploy_seal(const struct deploy *d, struct str guid, struct str name,
 		return -1;
 	return ndb_save_sealed(d->ndb, guid, name, digest, *out, e);
 }
+
+/* ---- what children are asked for with ------------------------------------------------------ */
+
+bool deploy_holds_secret(const struct deploy_plan *plan, struct str text)
+{
+	for (size_t i = 0; i < plan->secret_count; i++)
+		if (str_find(text, plan->secrets[i]) < text.n)
+			return true;
+	return false;
+}
+
+static struct str child_key(struct str child, struct str name, struct arena *a)
+{
+	return arena_fmt(a, "child.%" STR_F ".%" STR_F, STR_A(child), STR_A(name));
+}
+
+MUST int deploy_seal_child(const struct deploy *d, const struct machine_wish *w,
+			   const struct deploy_plan *plan, struct str child,
+			   const struct recipients *to, struct json *parameters,
+			   struct arena *a, struct err *e)
+{
+	int sealed_n = 0;
+	struct str sealed;
+	for (size_t i = 0; i < json_count(parameters); i++) {
+		struct str name = parameters->members[i].key;
+		struct str clear = json_str_of(parameters->members[i].value, S(""));
+		if (age_is_sealed(clear) || !deploy_holds_secret(plan, clear))
+			continue;
+		if (deploy_seal(d, w->guid, child_key(child, name, a), to, clear, a, &sealed,
+				e) < 0)
+			return -1;
+		json_set_str(a, parameters, name, sealed);
+		sealed_n++;
+	}
+	/* Elsewhere nobody would look for a sealed text. */
+	if (deploy_holds_secret(plan, json_text(parameters, a)))
+		return err_fail(e, ERR_INVALID,
+				"a secret stands below the top level of its parameters");
+	return sealed_n;
+}
+
+MUST int deploy_child_readers(const struct deploy *d, const struct machine_wish *w,
+			      struct str child, struct arena *a, struct recipients *out,
+			      struct err *e)
+{
+	struct str text, own = keys_recipient(d->keys);
+	int rc = ndb_sealed(d->ndb, w->guid, child_key(child, S(""), a), S("readers"), a, &text,
+			    e);
+	if (rc == 0)
+		return recipients_parse(text, a, out, e);
+	*out = (struct recipients){.is_sealed = true, .keys = ARENA_NEW(a, struct str)};
+	if (rc < 0 || !out->keys)
+		return rc < 0 ? -1 : arena_check(a, e);
+	out->keys[out->count++] = own;
+	return 0;
+}
+
+MUST int deploy_child_placed(const struct deploy *d, const struct machine_wish *w,
+			     struct str child, struct str guid, struct arena *a,
+			     struct recipients *to, struct err *e)
+{
+	struct recipients node;
+	struct str before = recipients_digest(to, S(""), a), own = keys_recipient(d->keys);
+	if (ask(d, guid, recipients_read_node, a, &node, e) < 0)
+		return -1;
+	bool has_own = false;
+	for (size_t i = 0; i < node.count; i++)
+		has_own |= str_eq(node.keys[i], own);
+	if (!has_own && node.count < CLOUD_RECIPIENTS_MAX)
+		node.keys[node.count++] = own;
+	*to = node;
+	to->is_sealed = true;
+	if (str_eq(before, recipients_digest(to, S(""), a)))
+		return 0;
+	return ndb_save_sealed(d->ndb, w->guid, child_key(child, S(""), a), S("readers"),
+			       recipients_text(to, a), e) < 0
+		       ? -1
+		       : 1;
+}
+
+/* ---- telling ------------------------------------------------------------------------------- */
 
 /* Tells the master what is wrong with the readers, once, and that it is mended. */
 static int tell(const struct deploy *d, const struct machine_wish *w, struct str message,
