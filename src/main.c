@@ -207,6 +207,7 @@ static int do_node_join(struct cli_call *c, struct err *e)
 
 static int agent_options_of(struct cli_call *c, struct agent_options *o, struct err *e)
 {
+	(void)trust_harden();
 	*o = (struct agent_options){.master = c->master, .program = c->program};
 	if (node_dir(c, &o->dir, e) < 0 || set_log_level(c, e) < 0 ||
 	    cli_i64(c, "meter-seconds", 0, 900, &o->meter_seconds, e) < 0 ||

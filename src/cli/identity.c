@@ -20,6 +20,7 @@
 #include "trust/join.h"
 #include "trust/jose.h"
 #include "trust/key.h"
+#include "trust/wipe.h"
 
 static const int64_t day_ms = INT64_C(24) * 3600 * 1000;
 
@@ -27,6 +28,7 @@ MUST int identity_paths(struct cli_call *c, struct identity *out, struct err *e)
 {
 	struct arena *a = c->arena;
 	struct identity i = {.dir = NULL};
+	(void)trust_harden(); /* what comes next touches keys */
 	if (settings_identity(cli_value(c, "identity"), a, &i.dir, e) < 0)
 		return -1;
 	i.key_path = arena_fmt(a, "%s/key.pem", i.dir).p;
