@@ -258,6 +258,26 @@ def test_an_init_with_a_passphrase_leaves_no_key_in_clear(cloud):
     assert "ann" in house.operator.hoc("whoami").out
 
 
+def test_issuing_keys_may_stay_in_a_token(cloud, monkeypatch):
+    tokens = cloud.folder / "tokens"
+    tokens.mkdir()
+    (cloud.folder / "softhsm.conf").write_text(f"directories.tokendir = {tokens}\n")
+    monkeypatch.setenv("SOFTHSM2_CONF", str(cloud.folder / "softhsm.conf"))
+    client(["softhsm2-util", "--init-token", "--free", "--label", "hoc", "--pin", "271828", "--so-pin", "314159"])
+    pin = cloud.folder / "pin"
+    pin.write_text("271828")
+    house = secured(cloud, "--token", "pkcs11:token=hoc", secrets=["--pin-file", pin])
+    shown = command(["ca", "show", "--json", "--data", house.data]).json
+    assert [shown[kind]["issuer_key"] for kind in ("users", "services")] == ["in a token"] * 2
+    assert not list((house.data / "ca").rglob("issuer.key"))
+    assert house.operator.call("GET", "/v1/me")[0] == 200
+    house.stop()
+    pin.write_text("000000")
+    assert command(house.run_arguments(), check=False).code == 5
+    pin.write_text("271828")
+    house.start()
+
+
 def test_a_lost_operator_comes_back_by_the_masters_machine(house):
     busy = house.init(check=False)
     assert busy.code == 4
