@@ -188,15 +188,14 @@ static void print_entries(struct cli_call *c, const struct json *rows)
 	static const char *const heads[] = {"POSITION", "AT",	   "KIND",
 					    "SUBJECT",	"DETAILS", NULL};
 	struct table t;
-	char at[CLOCK_TEXT_SIZE];
 	table_start(&t, c, heads);
 	for (size_t i = 0; i < json_count(rows); i++) {
 		const struct json *row = json_at(rows, i);
 		bool is_hidden = json_bool_of(json_get(row, S("hidden")), false);
-		clock_text(client_i64(row, "at_ms"), at);
 		table_cell(&t,
 			   arena_fmt(c->arena, "%lld", (long long)client_i64(row, "position")));
-		table_cell(&t, is_hidden ? S("-") : str_from(at));
+		table_cell(&t,
+			   is_hidden ? S("-") : audit_when(c->arena, client_i64(row, "at_ms")));
 		table_cell(&t, is_hidden ? S("-") : client_text(row, "kind"));
 		table_cell(&t,
 			   is_hidden ? client_text(row, "hash") : client_text(row, "subject"));

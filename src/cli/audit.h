@@ -131,8 +131,8 @@ enum audit_signed audit_signature(const struct audit *au, struct str key, struct
 /* Keeps marks in the order of `at`. */
 MUST int audit_marks_add(struct audit *au, struct audit_marks *m, const struct audit_mark *mark,
 			 struct err *e);
-/* "2026-11-21 12:00:00Z" of a moment, in the arena. */
-struct str audit_when(struct audit *au, int64_t at_ms);
+/* A moment that a stranger told, as text: "2026-11-21T12:00:00.000Z". */
+struct str audit_when(struct arena *a, int64_t at_ms);
 MUST int audit_take_point(struct audit *au, const struct json *record, struct err *e);
 void audit_take_event(struct audit *au, const struct json *record, struct arena *page);
 void audit_end_chain(struct audit *au);

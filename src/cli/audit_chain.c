@@ -43,7 +43,7 @@ static void differs(struct audit *au, const struct audit_mark *m)
 	audit_say(au, "chain", m->is_ours ? AUDIT_BROKEN : AUDIT_FORKED,
 		  "event %lld is not the one that %" STR_F " %s at %" STR_F, (long long)m->at,
 		  STR_A(m->whose), m->is_ours ? "signed" : "saw",
-		  STR_A(audit_when(au, m->at_ms)));
+		  STR_A(audit_when(au->a, m->at_ms)));
 	au->is_chain_broken = true;
 }
 
@@ -122,7 +122,7 @@ static void check_end(struct audit *au)
 			  " %s %lld at %" STR_F,
 			  (long long)last + 1, (long long)last, STR_A(m->whose),
 			  m->is_ours ? "signed" : "saw", (long long)m->at,
-			  STR_A(audit_when(au, m->at_ms)));
+			  STR_A(audit_when(au->a, m->at_ms)));
 		au->is_chain_broken = true;
 		return;
 	}
@@ -138,7 +138,7 @@ static void end_closed(struct audit *au)
 				  "the newest checkpoint is of event %lld, but %" STR_F
 				  " saw one of %lld at %" STR_F,
 				  (long long)au->newest_point.at, STR_A(m->whose),
-				  (long long)m->at, STR_A(audit_when(au, m->at_ms)));
+				  (long long)m->at, STR_A(audit_when(au->a, m->at_ms)));
 			return;
 		}
 	}
@@ -179,7 +179,7 @@ void audit_end_chain(struct audit *au)
 			  "looked at); the newest is of event %lld at %" STR_F,
 			  (long long)au->point_good, (long long)au->point_strange,
 			  (long long)au->newest_point.at,
-			  STR_A(audit_when(au, au->newest_point.at_ms)));
+			  STR_A(audit_when(au->a, au->newest_point.at_ms)));
 	else
 		audit_say(au, "checkpoints", AUDIT_NOT_CHECKED, "none was made yet");
 }

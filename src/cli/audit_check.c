@@ -6,6 +6,10 @@
 #include "core/audit.h"
 #include "trust/jose.h"
 
+enum { OUT_OF_ORDER_MAX = 4096 };
+#define SEQUENCE_MAX (INT64_C(1) << 60)
+#define YEAR_9999_MS INT64_C(253402300799999)
+
 void audit_init(struct audit *au, struct arena *a, struct str roots, int64_t now_ms)
 {
 	*au = (struct audit){.a = a, .roots = roots, .now_ms = now_ms};
@@ -39,11 +43,11 @@ enum audit_state audit_verdict(const struct audit *au)
 	return worst;
 }
 
-struct str audit_when(struct audit *au, int64_t at_ms)
+struct str audit_when(struct arena *a, int64_t at_ms)
 {
 	char text[CLOCK_TEXT_SIZE];
-	clock_text(at_ms, text);
-	return arena_dup(au->a, str_from(text));
+	clock_text(MIN_OF(MAX_OF(at_ms, (int64_t)0), YEAR_9999_MS), text);
+	return arena_dup(a, str_from(text));
 }
 
 MUST int audit_marks_add(struct audit *au, struct audit_marks *m, const struct audit_mark *mark,
@@ -62,9 +66,12 @@ MUST int audit_marks_add(struct audit *au, struct audit_marks *m, const struct a
 		m->cap = cap;
 	}
 	size_t i = m->n++;
-	/* They come nearly in order. */
-	for (; i > 0 && m->items[i - 1].at > mark->at; i--)
+	/* They come nearly in order; what does not is meant to keep us busy. */
+	for (; i > 0 && m->items[i - 1].at > mark->at; i--) {
+		if (m->n - i > OUT_OF_ORDER_MAX)
+			return err_fail(e, ERR_CORRUPT, "what was signed is not in order");
 		m->items[i] = m->items[i - 1];
+	}
 	m->items[i] = *mark;
 	return 0;
 }
@@ -81,13 +88,16 @@ MUST int audit_remember(struct audit *au, const struct audit_mark *point,
 
 MUST static int take_header(struct audit *au, const struct json *record, struct err *e)
 {
+	if (au->cloud.p)
+		return err_fail(e, ERR_CORRUPT, "there are two beginnings");
 	au->cloud = arena_dup(au->a, client_text(record, "cloud"));
 	au->is_signed = json_bool_of(json_get(record, S("signed")), false);
 	if (client_i64(record, "version") != 1)
 		return err_fail(e, ERR_UNSUPPORTED, "not an audit of version 1");
 	/* An archive is as old as it says; its certificates were good then. */
 	au->now_ms = client_i64(record, "at_ms");
-	au->first = au->expected = MAX_OF(client_i64(record, "from"), (int64_t)1);
+	au->first = au->expected =
+		MIN_OF(MAX_OF(client_i64(record, "from"), (int64_t)1), SEQUENCE_MAX);
 	if (au->first == 1)
 		memcpy(au->previous, AUDIT_ZEROS, sizeof AUDIT_ZEROS);
 	return arena_check(au->a, e);
@@ -100,6 +110,8 @@ MUST static int take_roots(struct audit *au, const struct json *record, struct e
 	char hex[HASH_TEXT_SIZE];
 	size_t n;
 	bool is_own = au->roots.n > 0;
+	if (au->trust)
+		return err_fail(e, ERR_CORRUPT, "there are roots twice");
 	if (!is_own)
 		au->roots = arena_dup(au->a, client_text(record, "pem"));
 	if (cert_trust_new(au->roots, &au->trust, e) < 0 ||
@@ -174,6 +186,8 @@ MUST static int take_certificate(struct audit *au, const struct json *record, st
 		return -1;
 	if (au->wanted_count)
 		memcpy(grown, au->wanted, au->wanted_count * sizeof *grown);
+	if (n == 0)
+		return err_fail(e, ERR_CORRUPT, "a certificate is empty");
 	struct hash print = cert_fingerprint(&chain[0]);
 	hash_text(&print, hex);
 	grown[au->wanted_count++] =
@@ -184,10 +198,23 @@ MUST static int take_certificate(struct audit *au, const struct json *record, st
 	return arena_check(au->a, e);
 }
 
+/* What vouches comes before what it vouches for: later it would not be compared. */
+MUST static int check_order(const struct audit *au, const char *type, struct err *e)
+{
+	bool is_point = strcmp(type, "checkpoint") == 0 || strcmp(type, "master") == 0,
+	     is_head = strcmp(type, "head") == 0 || strcmp(type, "witness") == 0;
+	if ((is_point && (au->events || au->is_chain_broken)) ||
+	    ((is_head || is_point) && (au->entries || au->is_log_broken)))
+		return err_fail(e, ERR_CORRUPT, "a %s stands behind what it vouches for", type);
+	return 0;
+}
+
 int audit_check(void *user, const char *type, const struct json *record, struct arena *page,
 		struct err *e)
 {
 	struct audit *au = user;
+	if (check_order(au, type, e) < 0)
+		return -1;
 	if (strcmp(type, "event") == 0)
 		audit_take_event(au, record, page);
 	else if (strcmp(type, "entry") == 0)

@@ -97,7 +97,7 @@ MUST static int prove_memory(struct cli_call *c, const struct audit_memory *m, s
 			  "the log shrank: its head is of size %lld, this client saw %lld at "
 			  "%" STR_F,
 			  (long long)now->at, (long long)m->head.at,
-			  STR_A(audit_when(au, m->head.at_ms)));
+			  STR_A(audit_when(au->a, m->head.at_ms)));
 		return 0;
 	}
 	struct str path = arena_fmt(c->arena, "/v1/log/consistency?first=%lld&second=%lld",
@@ -109,11 +109,11 @@ MUST static int prove_memory(struct cli_call *c, const struct audit_memory *m, s
 		audit_say(au, "memory", AUDIT_HOLDS,
 			  "the log continues the one of size %lld that this client saw at "
 			  "%" STR_F,
-			  (long long)m->head.at, STR_A(audit_when(au, m->head.at_ms)));
+			  (long long)m->head.at, STR_A(audit_when(au->a, m->head.at_ms)));
 	else
 		audit_say(au, "memory", AUDIT_FORKED,
 			  "the log is not the one of size %lld that this client saw at %" STR_F,
-			  (long long)m->head.at, STR_A(audit_when(au, m->head.at_ms)));
+			  (long long)m->head.at, STR_A(audit_when(au->a, m->head.at_ms)));
 	return 0;
 }
 
@@ -145,7 +145,7 @@ MUST int audit_memory_prove(struct cli_call *c, const struct audit_memory *m, st
 		audit_say(au, "memory", AUDIT_FORKED,
 			  "this cloud called itself %" STR_F
 			  " when this client saw it at %" STR_F,
-			  STR_A(m->cloud), STR_A(audit_when(au, m->head.at_ms)));
+			  STR_A(m->cloud), STR_A(audit_when(au->a, m->head.at_ms)));
 		return 0;
 	}
 	if (m->cloud.n && prove_memory(c, m, au, e) < 0)

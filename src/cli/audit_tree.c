@@ -108,7 +108,8 @@ static void meet_heads(struct audit *au)
 		audit_say(au, "log", mark->is_ours ? AUDIT_BROKEN : AUDIT_FORKED,
 			  "the first %lld entries are not those that %" STR_F " %s at %" STR_F,
 			  (long long)mark->at, STR_A(mark->whose),
-			  mark->is_ours ? "signed" : "saw", STR_A(audit_when(au, mark->at_ms)));
+			  mark->is_ours ? "signed" : "saw",
+			  STR_A(audit_when(au->a, mark->at_ms)));
 		au->is_log_broken = true;
 	}
 }
@@ -179,7 +180,7 @@ static void check_end(struct audit *au)
 			  " %s %lld at %" STR_F,
 			  (long long)au->entries, STR_A(m->whose),
 			  m->is_ours ? "signed" : "saw", (long long)m->at,
-			  STR_A(audit_when(au, m->at_ms)));
+			  STR_A(audit_when(au->a, m->at_ms)));
 		au->is_log_broken = true;
 	}
 }
@@ -226,7 +227,7 @@ void audit_end_log(struct audit *au)
 		audit_say(au, "heads", AUDIT_HOLDS,
 			  "%lld signatures hold; the newest is of size %lld at %" STR_F,
 			  (long long)au->head_good, (long long)au->newest_head.at,
-			  STR_A(audit_when(au, au->newest_head.at_ms)));
+			  STR_A(audit_when(au->a, au->newest_head.at_ms)));
 	else
 		audit_say(au, "heads", AUDIT_NOT_CHECKED, "none was made yet");
 	if (au->witness_good)

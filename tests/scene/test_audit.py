@@ -510,6 +510,31 @@ def test_an_archive_proves_itself_without_a_master(stage):
     assert stage.verify("--file", stage.folder / "nowhere")[0] == 3
 
 
+def test_an_archive_in_another_order_is_none(stage):
+    path = stage.folder / "x.audit"
+    assert stage.audit("export", "--out", path).code == 0
+    right = [json.loads(line) for line in path.read_text().splitlines()][:-1]
+
+    def write(records):
+        text = "".join(compact(r) + "\n" for r in records).encode()
+        end = {"type": "end", "record": {"lines": len(records), "sha256": hashlib.sha256(text).hexdigest()}}
+        path.write_bytes(text + compact(end).encode() + b"\n")
+        return stage.verify("--file", path)
+
+    assert write(right)[0] == 0
+    for kind in ("checkpoint", "head"):
+        # What was signed last would be compared with nothing.
+        moved = [r for r in right if r["type"] != kind] + [r for r in right if r["type"] == kind]
+        code, found, err = write(moved)
+        assert code == BROKEN and f"a {kind} stands behind what it vouches for" in err, found
+    for kind in ("audit", "roots"):
+        again = next(r for r in right if r["type"] == kind)
+        at = right.index(next(r for r in right if r["type"] == "event"))
+        assert write(right[:at] + [again] + right[at:])[0] == BROKEN
+    assert write([right[0], {"type": "surprise", "record": {}}])[0] == BROKEN
+    assert write(right[1:])[0] == BROKEN
+
+
 # ---- a master of ours, whose database is changed behind its back -----------------------------------
 
 TAMPERING = {
