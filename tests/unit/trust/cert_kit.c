@@ -30,7 +30,7 @@ int place_setup(void **state)
 		return -1;
 	(void)snprintf(at->dir, sizeof at->dir, "/tmp/hoc-trust-XXXXXX");
 	*state = at;
-	return mkdtemp(at->dir) && arena_new(64 << 20, &at->a, &e) == 0 ? 0 : -1;
+	return mkdtemp(at->dir) && arena_new(512 << 20, &at->a, &e) == 0 ? 0 : -1;
 }
 
 int place_teardown(void **state)

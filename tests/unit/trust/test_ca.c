@@ -687,6 +687,80 @@ static void a_trust_takes_only_lists_under_its_roots(void **state)
 	assert_int_equal(cert_check(t, chain, n, KIT_NOW, false, S("")), CERT_REVOKED);
 }
 
+/* ---- years ---- */
+
+struct years {
+	struct place *at;
+	struct ca *ca;
+	struct key *key;
+	const char *dir;
+	struct str first_root, sent;
+	int64_t renew_at_ms, to_ms;
+	int leaves, issuers;
+};
+
+/* A fresh leaf, as a party gets it that renews at two thirds of life. */
+static void renew(struct years *y, int64_t now_ms)
+{
+	struct err e = ERR_INIT;
+	struct cert c;
+	struct str der = place_leaf(y->at, y->ca, CERT_MASTER, "m.test", y->key, now_ms);
+	OK(cert_read(der, y->at->a, &c, &e));
+	y->sent = joined(y->at, cert_pem(der, y->at->a), ca_chain(y->ca));
+	y->renew_at_ms = now_ms + (c.to_ms - now_ms) / 3 * 2;
+	y->to_ms = c.to_ms;
+	y->leaves++;
+}
+
+static void reopen(struct years *y)
+{
+	struct err e = ERR_INIT;
+	y->ca = ca_free(y->ca);
+	OK(ca_open(y->dir, S(""), &y->ca, &e));
+}
+
+static void one_day(struct years *y, int64_t now_ms, bool is_root_day)
+{
+	struct err e = ERR_INIT;
+	if (is_root_day) {
+		OK(ca_roll_root(y->dir, S(""), now_ms, &e));
+		reopen(y);
+	} else if (ca_issuer_to_ms(y->ca) - now_ms < CA_ISSUER_DAYS / 3 * KIT_DAY) {
+		OK(ca_roll_issuer(y->dir, S(""), now_ms, &e));
+		reopen(y);
+		y->issuers++;
+	}
+	if (now_ms >= y->renew_at_ms)
+		renew(y, now_ms);
+}
+
+static void five_years_pass_and_no_chain_ever_expires(void **state)
+{
+	struct place *at = *state;
+	struct err e = ERR_INIT;
+	struct years y = {.at = at, .dir = place_path(at, "ca")};
+	y.ca = place_ca(at, "ca", CA_USERS, KEY_P256, KIT_NOW);
+	y.first_root = arena_dup(at->a, ca_roots(y.ca));
+	OK(key_make(KEY_P256, &y.key, &e));
+	renew(&y, KIT_NOW);
+	for (int day = 0; day < 5 * 365; day++) {
+		int64_t now = KIT_NOW + day * KIT_DAY;
+		one_day(&y, now, day == 900);
+		assert_true(y.to_ms - now >= 10 * KIT_DAY - 1000); /* a week without master */
+		if (day % 3)
+			continue;
+		/* One party never learned of anything since the first day; one is up to date. */
+		if (judged(at, y.first_root, y.sent, now, true, "m.test") != CERT_GOOD ||
+		    judged(at, joined(at, first_of(ca_roots(y.ca)), ca_chain(y.ca)), y.sent,
+			   now, true, "m.test") != CERT_GOOD)
+			fail_msg("day %d: the chain does not hold", day);
+	}
+	assert_in_range(y.leaves, 5 * 365 / 20, 5 * 365 / 20 + 2);
+	assert_int_equal(y.issuers, 2); /* and one by the root's rollover */
+	(void)key_free(y.key);
+	(void)ca_free(y.ca);
+}
+
 int main(void)
 {
 #define AT(f) cmocka_unit_test_setup_teardown(f, place_setup, place_teardown)
@@ -705,6 +779,7 @@ int main(void)
 		AT(an_offline_root_signs_what_is_carried_to_it),
 		AT(a_revocation_list_says_what_was_revoked),
 		AT(a_trust_takes_only_lists_under_its_roots),
+		AT(five_years_pass_and_no_chain_ever_expires),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
