@@ -117,6 +117,8 @@ static void options_stand_anywhere(void **state UNUSED)
 		{"echo a --json", 0, "[a] json", NULL},
 		{"--json echo a", 0, "[a] json", NULL},
 		{"--master http://m --json echo a", 0, "master=http://m [a] json", NULL},
+		{"--identity /i --json echo a", 0, "[a] json", NULL},
+		{"--identity=/i echo a", 0, "[a]", NULL},
 		{"one", 1, NULL, NULL},
 		{"node run", 1, NULL, NULL},
 	};

@@ -31,6 +31,7 @@ static int setup(void **state)
 	(void)setenv("HOC_CONFIG", p->path, 1);
 	(void)unsetenv("HOC_MASTER");
 	(void)unsetenv("HOC_NODE");
+	(void)unsetenv("HOC_IDENTITY");
 	*state = p;
 	return 0;
 }
@@ -87,7 +88,7 @@ static void bad_lines_are_told_with_file_and_number(void **state)
 		{"node = /n\n\nhallo\n", "line 3: is not 'key = value'"},
 		{"# x\nmaster = m\nMaster = m\n", "line 3: unknown key"},
 		{"= x\n", "line 1: unknown key"},
-		{"colour = blue\n", "known: master, node"},
+		{"colour = blue\n", "known: master, node, identity"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct place *p = *state;
@@ -168,6 +169,65 @@ static void a_huge_file_is_refused(void **state)
 	assert_int_equal(e.kind, ERR_TOO_LARGE);
 }
 
+static void an_identity_is_found(void **state)
+{
+	struct place *p = *state;
+	struct err e = ERR_INIT;
+	char want[200];
+	const char *out = NULL;
+	(void)setenv("HOME", p->dir, 1);
+	assert_int_equal(settings_identity(NULL, p->a, &out, &e), 0);
+	(void)snprintf(want, sizeof want, "%s/.config/hoc/identity", p->dir);
+	assert_string_equal(out, want);
+	put(p, "identity = /file\n");
+	assert_int_equal(settings_identity(NULL, p->a, &out, &e), 0);
+	assert_string_equal(out, "/file");
+	(void)setenv("HOC_IDENTITY", "/environment", 1);
+	assert_int_equal(settings_identity(NULL, p->a, &out, &e), 0);
+	assert_string_equal(out, "/environment");
+	assert_int_equal(settings_identity("/option", p->a, &out, &e), 0);
+	assert_string_equal(out, "/option");
+	(void)unsetenv("HOC_IDENTITY");
+	(void)unsetenv("HOME");
+	put(p, "");
+	assert_int_equal(settings_identity(NULL, p->a, &out, &e), -1);
+	assert_int_equal(e.kind, ERR_NOT_FOUND);
+}
+
+static void a_master_is_remembered_once(void **state)
+{
+	static const struct {
+		const char *before, *after; /* after NULL: as before */
+	} rows[] = {
+		{"", "master = https://m:1\n"},
+		{"node = /n", "node = /n\nmaster = https://m:1\n"},
+		{"# mine\nidentity = /i\n", "# mine\nidentity = /i\nmaster = https://m:1\n"},
+		{"master = http://other\n", NULL},
+	};
+	struct place *p = *state;
+	struct err e = ERR_INIT;
+	struct str text;
+	bool is_kept;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		put(p, rows[i].before);
+		assert_int_equal(settings_keep_master("https://m:1", p->a, &is_kept, &e), 0);
+		assert_int_equal(is_kept, rows[i].after != NULL);
+		assert_int_equal(file_read(p->path, 1000, p->a, &text, &e), 0);
+		assert_string_equal(text.p, is_kept ? rows[i].after : rows[i].before);
+		/* Now some master is set. */
+		assert_int_equal(settings_keep_master("https://m:2", p->a, &is_kept, &e), 0);
+		assert_false(is_kept);
+	}
+	put(p, "");
+	(void)setenv("HOC_MASTER", "http://environment", 1);
+	assert_int_equal(settings_keep_master("https://m:1", p->a, &is_kept, &e), 0);
+	assert_false(is_kept);
+	(void)unsetenv("HOC_MASTER");
+	put(p, "wrong\n");
+	assert_int_equal(settings_keep_master("https://m:1", p->a, &is_kept, &e), -1);
+	assert_int_equal(e.kind, ERR_INVALID);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -180,6 +240,8 @@ int main(void)
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(the_file_is_found_at_home, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_huge_file_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_identity_is_found, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_master_is_remembered_once, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
