@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Rows of guarded_rows (api_rows.h): authorities, enrolment, keys, certificates, domains. */
+/* clang-format off */
 	{"op", {"GET", "/v1/ca", "", AGAIN_SAME}},
 	{"op", {"GET", "/v1/ca/users/crl", "", AGAIN_SAME}},
 	{"op", {"GET", "/v1/certificates/0a", "", AGAIN_SAME}},
