@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * The library's callbacks (libmicrohttpd, epoll, a pool of threads). In order, for a request:
+ * The library's callbacks (libmicrohttpd, epoll or with TLS poll, a pool of threads). In order,
+ * for a request:
  *
  *   on_connection  a connection begins
  *   on_uri         the request line is there: the call is made
@@ -412,8 +413,11 @@ MUST int mhd_start(struct http_server *s, int listen_fd, struct err *e)
 	 */
 	unsigned connections = 2 * s->o.max_connections + 64;
 	struct MHD_OptionItem some[4];
-	unsigned n = 0,
-		 flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME;
+	unsigned n = 0, flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC |
+				MHD_ALLOW_SUSPEND_RESUME;
+	/* Over epoll the library (0.9.75) spins while a handshake waits for its client: half a
+	 * record would cost a processor. Over poll it sleeps. */
+	flags |= s->o.tls ? MHD_USE_POLL : MHD_USE_EPOLL;
 	if (s->o.threads > 1)
 		some[n++] = (struct MHD_OptionItem){MHD_OPTION_THREAD_POOL_SIZE,
 						    (intptr_t)s->o.threads, NULL};
