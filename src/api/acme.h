@@ -108,8 +108,11 @@ MUST int acme_answer_problem(struct api_call *c, const struct acme_problem *p, s
 
 /* ---- acme_message.c: signed requests --------------------------------------------------------- */
 
+/* For rows that are signed by an account (kid). A refusal waits in m->early. */
 MUST int acme_prepare_account(struct api_call *c, struct err *e);
+/* By a key that comes along (jwk). */
 MUST int acme_prepare_key(struct api_call *c, struct err *e);
+/* By one or the other. */
 MUST int acme_prepare_either(struct api_call *c, struct err *e);
 /* Runs `fn` for a prepared request. */
 MUST int acme_serve(struct api_call *c, acme_fn *fn, struct err *e);

@@ -59,22 +59,22 @@ bool acme_method_fits(enum acme_method m, bool is_wildcard)
 
 /* ---- states -------------------------------------------------------------------------------- */
 
-typedef const bool moves[ACME_STATUSES][ACME_STATUSES];
+typedef bool moves[ACME_STATUSES][ACME_STATUSES];
 /* clang-format off */
-static moves account_moves = {
+static const moves account_moves = {
 	[ACME_VALID]   = {[ACME_DEACTIVATED] = true},
 };
-static moves order_moves = {
+static const moves order_moves = {
 	[ACME_PENDING] = {[ACME_READY] = true, [ACME_INVALID] = true},
 	[ACME_READY]   = {[ACME_VALID] = true, [ACME_INVALID] = true},
 };
-static moves authorization_moves = {
+static const moves authorization_moves = {
 	[ACME_PENDING] = {[ACME_VALID] = true, [ACME_INVALID] = true, [ACME_DEACTIVATED] = true},
 	[ACME_VALID]   = {[ACME_DEACTIVATED] = true},
 };
 /* clang-format on */
 
-MUST static int move(moves *allowed, const char *what, enum acme_status *status,
+MUST static int move(const moves *allowed, const char *what, enum acme_status *status,
 		     enum acme_status to, struct err *e)
 {
 	if (*status == to)

@@ -77,6 +77,20 @@ static void ask_dns(const struct acme_net *n, const struct acme_work *w, struct 
 
 /* ---- http-01 (8.3) ------------------------------------------------------------------------- */
 
+/* Letters, digits, points, hyphens; with a letter, so that it is no address. */
+static bool is_host(struct str host)
+{
+	bool has_letter = false;
+	for (size_t i = 0; i < host.n; i++) {
+		char c = host.p[i];
+		bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+		has_letter |= is_letter;
+		if (!is_letter && !(c >= '0' && c <= '9') && c != '-' && c != '.')
+			return false;
+	}
+	return has_letter;
+}
+
 /* Where a redirect leads, if it may be followed. */
 static bool read_location(const struct acme_net *n, struct str location, struct str *host,
 			  struct str *path)
@@ -96,16 +110,7 @@ static bool read_location(const struct acme_net *n, struct str location, struct 
 		return false;
 	*host = str_sub(authority, 0, colon);
 	*path = slash < rest.n ? str_sub(rest, slash, rest.n) : S("/");
-	/* A name that is sent on: letters, digits, points, hyphens; with a letter, so no address. */
-	bool has_letter = false;
-	for (size_t i = 0; i < host->n; i++) {
-		char c = host->p[i];
-		bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-		has_letter |= is_letter;
-		if (!is_letter && !(c >= '0' && c <= '9') && c != '-' && c != '.')
-			return false;
-	}
-	return has_letter && (port == HTTP_PORT || port == n->http_port);
+	return is_host(*host) && (port == HTTP_PORT || port == n->http_port);
 }
 
 struct page {

@@ -8,11 +8,15 @@
 #include "core/acme.h"
 #include "store/schema.h"
 
+/* Inserts an account. ERR_CONFLICT: its key has one. */
 MUST int store_acme_account_add(struct db_tx *tx, struct acme_account *x, struct err *e);
+/* By its name. */
 MUST int store_acme_account_find(struct db_tx *tx, struct arena *a, struct str name,
 				 struct acme_account *out, struct err *e);
+/* By its row. */
 MUST int store_acme_account_get(struct db_tx *tx, struct arena *a, int64_t id,
 				struct acme_account *out, struct err *e);
+/* By its key's thumbprint. */
 MUST int store_acme_account_of_key(struct db_tx *tx, struct arena *a, struct str thumbprint,
 				   struct acme_account *out, struct err *e);
 /* Contact, status, and the key. ERR_CONFLICT: the key is another account's. */
@@ -46,9 +50,12 @@ MUST int store_acme_key_customer(struct db_tx *tx, struct str thumbprint, int64_
 MUST int store_acme_nonce_use(struct db_tx *tx, struct str nonce, int64_t expires_at_ms,
 			      struct err *e);
 
+/* Inserts an order. */
 MUST int store_acme_order_add(struct db_tx *tx, struct acme_order *x, struct err *e);
+/* By its name. */
 MUST int store_acme_order_find(struct db_tx *tx, struct arena *a, struct str name,
 			       struct acme_order *out, struct err *e);
+/* By its row. */
 MUST int store_acme_order_get(struct db_tx *tx, struct arena *a, int64_t id,
 			      struct acme_order *out, struct err *e);
 /* Status, error, serial, certificate, end. */
@@ -65,8 +72,10 @@ MUST int store_acme_order_open(struct db_tx *tx, int64_t account_id, int64_t now
 MUST int store_acme_order_replaces(struct db_tx *tx, struct str replaces, int64_t now_ms,
 				   struct err *e);
 
+/* Inserts an authorization. */
 MUST int store_acme_authorization_add(struct db_tx *tx, struct acme_authorization *x,
 				      struct err *e);
+/* By its name. */
 MUST int store_acme_authorization_find(struct db_tx *tx, struct arena *a, struct str name,
 				       struct acme_authorization *out, struct err *e);
 /* Status, method, error, tries, due, validated. */

@@ -155,6 +155,13 @@ MUST static int import_curve(gnutls_pubkey_t key, const struct jwk *k, struct ar
 	return 0;
 }
 
+/* Odd, not 1, and not so long that verifying is work. */
+static bool is_exponent(struct str x)
+{
+	bool is_one = x.n == 1 && x.p[0] == 1;
+	return x.n <= EXPONENT_MAX_BYTES && (x.p[x.n - 1] & 1) && !is_one;
+}
+
 MUST static int import_rsa(gnutls_pubkey_t key, const struct jwk *k, struct arena *a,
 			   struct err *e)
 {
@@ -166,8 +173,7 @@ MUST static int import_rsa(gnutls_pubkey_t key, const struct jwk *k, struct aren
 	if (n.n < RSA_MIN_BYTES || n.n > RSA_MAX_BYTES || !(n.p[0] & 0x80))
 		return bad_jwk(e, ERR_UNSUPPORTED,
 			       "RSA has 2048 to 4096 bits, a multiple of 8");
-	bool is_odd = (x.p[x.n - 1] & 1) && (n.p[n.n - 1] & 1);
-	if (!is_odd || x.n > EXPONENT_MAX_BYTES || (x.n == 1 && x.p[0] == 1))
+	if (!(n.p[n.n - 1] & 1) || !is_exponent(x))
 		return bad_jwk(e, ERR_INVALID, "has a weak modulus or exponent");
 	gnutls_datum_t dn = datum(n), de = datum(x);
 	if (gnutls_pubkey_import_rsa_raw(key, &dn, &de) < 0)
