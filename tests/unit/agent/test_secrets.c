@@ -251,6 +251,40 @@ static void a_childs_secret_is_opened_for_its_parent(void **state)
 		deploy_unseal_object(&s->d, &s->plan, json_null_new(s->k.a), s->k.a, &e), 0);
 }
 
+/* A parent hands its password on: sealed to this node, then to the child's node too. */
+static void what_a_child_is_given_is_sealed_before_it_goes(void **state)
+{
+	struct scene *s = *state;
+	struct err e = ERR_INIT;
+	struct recipients to;
+	struct str first, out;
+	struct json *given = json_object_new(s->k.a);
+	assert_int_equal(deploy_note_secret(&s->plan, S("4711-canary"), s->k.a, &e), 0);
+	assert_int_equal(deploy_child_readers(&s->d, &s->w, S("leaf"), s->k.a, &to, &e), 0);
+	assert_int_equal(to.count, 1);
+	assert_true(str_eq(to.keys[0], keys_recipient(s->keys)));
+	json_set_str(s->k.a, given, S("password"), S("4711-canary"));
+	json_set_str(s->k.a, given, S("url"), S("db://u:4711-canary@x"));
+	json_set_str(s->k.a, given, S("title"), S("a page"));
+	assert_int_equal(
+		deploy_seal_child(&s->d, &s->w, &s->plan, S("leaf"), &to, given, s->k.a, &e),
+		2);
+	first = json_text(given, s->k.a);
+	assert_true(str_find(first, S("4711")) == first.n);
+	assert_true(str_is(member(s, first, "title"), "a page"));
+	assert_int_equal(
+		age_unseal(member(s, first, "url"), keys_seal(s->keys), s->k.a, &out, &e), 0);
+	assert_true(str_is(out, "db://u:4711-canary@x"));
+	/* Below the top level nobody would look for it. */
+	struct json *deep = json_object_new(s->k.a);
+	json_set_str(s->k.a, deep, S("password"), S("4711-canary"));
+	json_set(s->k.a, given, S("database"), deep);
+	assert_true(deploy_seal_child(&s->d, &s->w, &s->plan, S("leaf"), &to, given, s->k.a,
+				      &e) < 0);
+	assert_int_equal(e.kind, ERR_INVALID);
+	assert_null(strstr(e.text, "4711"));
+}
+
 static void no_text_holds_a_secret(void **state)
 {
 	static const struct {
@@ -339,6 +373,7 @@ int main(void)
 		TEST(without_a_master_the_readers_are_those_known_last),
 		TEST(a_rotation_makes_secrets_anew_once),
 		TEST(a_childs_secret_is_opened_for_its_parent),
+		TEST(what_a_child_is_given_is_sealed_before_it_goes),
 		TEST(no_text_holds_a_secret),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
