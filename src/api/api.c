@@ -288,6 +288,10 @@ static int v0_status(const struct err *why, const char **phrase)
 		return why->os;
 	case ERR_BUSY:
 	case ERR_MEMORY:
+		if (why->kind == ERR_BUSY && why->os == 429) {
+			*phrase = "Too Many Requests";
+			return 429;
+		}
 		*phrase = "Service Unavailable";
 		return 503;
 	default:
@@ -323,7 +327,9 @@ static void add_v1(struct buf *b, const struct err *why)
 /* A refusal that a certificate would turn is 401; the rest is in the table of kinds. */
 static int v1_status(const struct err *why)
 {
-	bool is_own = why->kind == ERR_USAGE || (why->kind == ERR_FORBIDDEN && why->os == 401);
+	bool is_own = why->kind == ERR_USAGE ||
+		      (why->kind == ERR_FORBIDDEN && why->os == 401) ||
+		      (why->kind == ERR_BUSY && why->os == 429);
 	return is_own ? why->os : err_kind_info(why->kind)->http_status;
 }
 

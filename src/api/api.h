@@ -119,6 +119,7 @@ struct api_response {
 	struct api_header headers[API_HEADERS_MAX]; /* besides those that every answer has */
 	size_t header_count;
 	struct str contact; /* a node whose contact is to be noted (api_contact); else empty */
+	int64_t sequence; /* newest event that a signed answer tells of; 0: it tells of none */
 };
 
 /* Errors: ERR_NOT_FOUND (no such path), ERR_INVALID naming the field, ERR_TOO_LARGE. */
@@ -129,6 +130,8 @@ bool api_call_is_read(const struct api_call *c);
 /* `may_wait`: a long poll may answer API_PARK. */
 MUST int api_run(struct api_call *c, struct db_tx *tx, bool may_wait, struct api_response *out,
 		 struct err *e);
+/* A write was committed and its answer leaves: refusals may tell of its events from now on. */
+void api_committed(struct api *api, const struct api_response *out);
 /* The answer for a failure; signed like any other to a node. Never fails itself. */
 void api_refuse(struct api *api, const struct api_request *req, const struct err *why,
 		struct arena *a, struct api_response *out);

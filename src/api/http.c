@@ -96,7 +96,10 @@ static void refuse(struct job *j, const struct err *why)
 static void turn_away(struct job *j, const struct err *why, int64_t wait_s)
 {
 	struct api_response out;
-	api_refuse(j->h->options.api, &j->req, why, http_call_arena(j->http), &out);
+	struct err busy = *why;
+	if (wait_s)
+		busy.os = 429; /* the status is part of what is signed */
+	api_refuse(j->h->options.api, &j->req, &busy, http_call_arena(j->http), &out);
 	if (wait_s) {
 		out.status = 429;
 		out.headers[out.header_count++] = (struct api_header){
@@ -269,6 +272,7 @@ static void write_done(void *user, int rc, const struct err *e)
 	if (rc < 0) {
 		refuse(j, e);
 	} else {
+		api_committed(h->options.api, &j->out);
 		/* Before the answer: the topics are in the call's arena. */
 		api_http_wake(h, &j->out);
 		reply(j->http, &j->out);

@@ -94,8 +94,15 @@ MUST int signed_answer(struct api_call *c, struct err *e)
 		return 0;
 	if (store_event_last(c->tx, &sequence, e) < 0)
 		return -1;
-	raise_newest(c->api, sequence);
+	c->out->sequence = sequence;
+	if (!c->op->is_write)
+		raise_newest(c->api, sequence);
 	return sign_state(&c->api->options, c->req, sequence, c->a, c->out, e);
+}
+
+void api_committed(struct api *api, const struct api_response *out)
+{
+	raise_newest(api, out->sequence);
 }
 
 void signed_refusal(struct api *api, const struct api_request *req, struct arena *a,

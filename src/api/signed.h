@@ -20,7 +20,8 @@
 MUST int signed_report_check(struct api_call *c, struct err *e);
 /* After the handler: remembers the report's number. */
 MUST int signed_report_keep(struct api_call *c, struct err *e);
-/* Signs the answer of a run in its transaction. */
+/* Signs the answer of a run in its transaction. What a write tells of counts for refusals only
+ * once it is committed: api_committed. */
 MUST int signed_answer(struct api_call *c, struct err *e);
 /* Signs a refusal; without memory it goes unsigned. */
 void signed_refusal(struct api *api, const struct api_request *req, struct arena *a,

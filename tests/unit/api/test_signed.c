@@ -106,6 +106,50 @@ static void refusals_are_signed(struct cloud *c)
 	trusted_end(&t);
 }
 
+static int write_and_fail(struct db_tx *tx, void *user, struct err *e)
+{
+	struct api_call *call = user;
+	struct api_response out;
+	if (api_run(call, tx, false, &out, e) < 0)
+		return -1;
+	return err_fail(e, ERR_IO, "the disk is full");
+}
+
+static void refusals_tell_of_no_event_that_was_not_committed(struct cloud *c)
+{
+	struct trusted t;
+	cloud_stage(c, 2);
+	trusted_begin(&t, c);
+	struct who *n1 = trusted_node(&t, "n1");
+	static const char bang[] = "/slapos.put.v0.compute_node_bang";
+	static const char body[] = "{\"computer_guid\": \"n1\", \"message\": \"m\"}";
+	cloud_assess(c);
+	int64_t before = newest(c);
+	const struct api_request req = {
+		.method = S("POST"),
+		.target = str_from(bang),
+		.content_type = S("application/json"),
+		.body = str_from(body),
+		.report = str_from(trusted_report(&t, n1, "POST", bang, body, 1)),
+		.caller = {.kind = API_NODE, .name = S("n1"), .key = key_name(n1->key)},
+	};
+	struct err e = ERR_INIT;
+	struct api_call *call;
+	assert_int_equal(api_open(c->api, &req, c->a, &call, &e), 0);
+	assert_int_equal(db_write(c->db, write_and_fail, call, &e), -1);
+	assert_int_equal(e.kind, ERR_IO);
+	trusted_call(&t, n1, "GET", "/v1/nowhere", "");
+	assert_int_equal(state_of(&t, "n1", "GET", "/v1/nowhere").sequence, before);
+	/* What was committed they do tell of, before anything is read again. */
+	t.report = trusted_report(&t, n1, "POST", bang, body, 1);
+	trusted_ok(&t, n1, "POST", bang, body);
+	assert_true(newest(c) > before);
+	t.report = NULL;
+	trusted_call(&t, n1, "GET", "/v1/nowhere", "");
+	assert_int_equal(state_of(&t, "n1", "GET", "/v1/nowhere").sequence, newest(c));
+	trusted_end(&t);
+}
+
 static void refused(struct trusted *t, const char *why)
 {
 	if (t->c->status != 403)
@@ -227,6 +271,8 @@ int main(int argc, char **argv)
 	static const struct cloud_case cases[] = {
 		{"answers to nodes are signed", answers_to_nodes_are_signed},
 		{"refusals are signed", refusals_are_signed},
+		{"refusals tell of no event that was not committed",
+		 refusals_tell_of_no_event_that_was_not_committed},
 		{"reports are checked", reports_are_checked},
 		{"numbers count once", numbers_count_once},
 		{"what was refused was not seen", what_was_refused_was_not_seen},

@@ -260,6 +260,8 @@ static struct json *answer_of(struct cloud *c, const struct api_request *req)
 		(void)snprintf(c->text, sizeof c->text, "%s", e.text);
 		(void)snprintf(c->field, sizeof c->field, "%s", e.field);
 		api_refuse(c->api, req, &e, c->a, &c->out);
+	} else if (!api_call_is_read(r.call)) {
+		api_committed(c->api, &c->out);
 	}
 	c->status = c->out.status;
 	return json_parse(c->out.body, c->a, &answer, &e) < 0 ? NULL : answer;
