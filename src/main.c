@@ -588,7 +588,8 @@ static const struct cli_cmd daemons[] = {
 		    "with --local: whoever reaches that address is the operator.\n"
 		    "Settings stand in DIR/master.json: who sells (seller: name, address, "
 		    "country, vat_number), liveness_seconds, after which a silent node is "
-		    "lost, names and zone of the cloud, and limits (hoc docs settings).",
+		    "lost, names and zone of the cloud, and limits of how often somebody may "
+		    "ask (docs/security.md).",
 	 .example = "hoc master run --data /var/lib/hoc/master --listen [::]:8000\n"
 		    "hoc master run --data /var/lib/hoc/master --local\n"
 		    "hoc master run --data /var/lib/hoc/master --local --db "
