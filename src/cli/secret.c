@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/utf8.h"
 #include "cli/identity.h"
 #include "trust/join.h"
 #include "trust/jose.h"
@@ -62,6 +63,20 @@ static int64_t moment_for(const struct cert *leaf)
 	return has_grace ? leaf->to_ms - 1 : now_ms;
 }
 
+static const char *fault_text(enum cert_fault fault)
+{
+	static const char *const texts[CERT_FAULTS] = {
+		[CERT_UNTRUSTED] = "its certificate is not of this cloud",
+		[CERT_EXPIRED] = "its certificate has ended",
+		[CERT_NOT_YET] = "its certificate has not begun",
+		[CERT_REVOKED] = "its certificate is revoked",
+		[CERT_WRONG_PURPOSE] = "its certificate is for something else",
+		[CERT_WRONG_NAME] = "its certificate has another name",
+	};
+	ASSERT((unsigned)fault < CERT_FAULTS && texts[fault]);
+	return texts[fault];
+}
+
 static const char *judge_certificate(const struct secret_me *me, const struct cert *chain,
 				     size_t count, const struct json *r)
 {
@@ -70,11 +85,11 @@ static const char *judge_certificate(const struct secret_me *me, const struct ce
 		cert_check(me->trust, chain, count, moment_for(&chain[0]), false, S(""));
 	hash_text(&chain[0].key, key);
 	if (fault != CERT_GOOD)
-		return cert_fault_word(fault);
+		return fault_text(fault);
 	if (!str_is(client_text(r, "kind"), cert_kind_word(chain[0].kind)) ||
 	    !str_eq(client_text(r, "name"), chain[0].name))
-		return "somebody else's";
-	return str_is(client_text(r, "key"), key) ? NULL : "for another key";
+		return "its certificate is somebody else's";
+	return str_is(client_text(r, "key"), key) ? NULL : "its certificate is for another key";
 }
 
 /* Why a recipient is not believed; NULL: it holds. */
@@ -85,7 +100,7 @@ static const char *judge(struct cli_call *c, const struct secret_me *me, const s
 	size_t n = 0;
 	struct str signature, seal_key = client_text(r, "seal_key");
 	if (cert_chain_read(client_text(r, "certificate"), c->arena, &chain, &n, &why) < 0)
-		return "no certificate";
+		return "it has no certificate";
 	const char *fault = judge_certificate(me, chain, n, r);
 	if (fault)
 		return fault;
@@ -94,7 +109,7 @@ static const char *judge(struct cli_call *c, const struct secret_me *me, const s
 	if (age_recipient_check(seal_key, &why) < 0 ||
 	    base64url_read(client_text(r, "statement"), c->arena, &signature, &why) < 0 ||
 	    !key_is_signed_by(chain[0].public, statement, signature))
-		return "not what its owner stated";
+		return "its owner did not state that it is his";
 	return NULL;
 }
 
@@ -110,6 +125,17 @@ MUST static int add_key(struct secret_keys *keys, struct str key, struct err *e)
 	return 0;
 }
 
+/* Names are the master's words: none may move the cursor. */
+static void say_left_out(const struct json *r, const char *fault)
+{
+	struct buf b CLEAN(buf_fini) = BUF_INIT(2000);
+	utf8_add_line(&b, str_sub(client_text(r, "key"), 0, 16));
+	buf_add(&b, S(" of "));
+	utf8_add_line(&b, str_sub(client_text(r, "name"), 0, 100));
+	(void)fprintf(stderr, "hoc: not sealed to key %" STR_F ": %s\n", STR_A(buf_str(&b)),
+		      fault);
+}
+
 MUST int secret_keys_add(struct cli_call *c, const struct secret_me *me,
 			 const struct json *list, struct str only, struct secret_keys *keys,
 			 struct err *e)
@@ -121,11 +147,7 @@ MUST int secret_keys_add(struct cli_call *c, const struct secret_me *me,
 			continue;
 		const char *fault = judge(c, me, r);
 		if (fault) {
-			(void)fprintf(stderr,
-				      "hoc: not sealed to key %" STR_F " of %" STR_F
-				      ": its certificate or statement is %s\n",
-				      STR_A(str_sub(client_text(r, "key"), 0, 16)), STR_A(name),
-				      fault);
+			say_left_out(r, fault);
 			continue;
 		}
 		if (add_key(keys, client_text(r, "seal_key"), e) < 0)
