@@ -20,6 +20,7 @@
 #include "trust/join.h"
 #include "trust/jose.h"
 #include "trust/key.h"
+#include "trust/roots.h"
 #include "trust/wipe.h"
 
 static const int64_t day_ms = INT64_C(24) * 3600 * 1000;
@@ -38,6 +39,7 @@ MUST int identity_paths(struct cli_call *c, struct identity *out, struct err *e)
 	i.name_path = arena_fmt(a, "%s/name", i.dir).p;
 	i.key_next = arena_fmt(a, "%s/key.next", i.dir).p;
 	i.cert_next = arena_fmt(a, "%s/cert.next", i.dir).p;
+	i.roots_next = arena_fmt(a, "%s/roots.next", i.dir).p;
 	if (arena_check(a, e) < 0)
 		return -1;
 	*out = i;
@@ -100,17 +102,26 @@ MUST static int check_answer(struct cli_call *c, const struct key *k, struct str
 }
 
 MUST int identity_install(struct cli_call *c, const struct identity *i, const struct key *k,
-			  const struct json *answer, const char *cert_path, struct err *e)
+			  const struct json *answer, struct str roots, const char *cert_path,
+			  struct err *e)
 {
-	struct str pem = client_text(answer, "certificate"),
-		   roots = client_text(answer, "roots"),
+	struct str pem = client_text(answer, "certificate"), believed,
 		   name = arena_fmt(c->arena, "%" STR_F " %" STR_F " of %" STR_F "\n",
 				    STR_A(client_text(answer, "kind")),
 				    STR_A(client_text(answer, "name")),
 				    STR_A(client_text(answer, "cloud")));
-	if (check_answer(c, k, pem, roots, e) < 0 || arena_check(c->arena, e) < 0)
+	size_t refused = 0;
+	if (check_answer(c, k, pem, roots, e) < 0 ||
+	    roots_follow(roots, client_text(answer, "roots"), pem, clock_now_ms(clock_system()),
+			 c->arena, &believed, &refused, e) < 0 ||
+	    arena_check(c->arena, e) < 0)
 		return -1;
-	if (file_write(i->roots_path, roots, 0644, e) < 0 ||
+	if (refused)
+		(void)fprintf(stderr,
+			      "hoc: the master names %zu roots that no root of %s vouches for: "
+			      "they are not believed\n",
+			      refused, i->dir);
+	if (file_write(i->roots_path, believed, 0644, e) < 0 ||
 	    file_write(i->name_path, name, 0644, e) < 0)
 		return -1;
 	return file_write(cert_path, pem, 0644, e);
@@ -122,13 +133,16 @@ MUST int identity_renew(struct cli_call *c, const struct identity *i, const stru
 	const struct client_as as = as_self(c, i);
 	const struct cert_names none = {.count = 0};
 	struct json *answer, *body = json_object_new(c->arena);
-	struct str csr;
-	if (cert_request_make(k, S(""), &none, c->arena, &csr, e) < 0)
+	struct str csr, roots;
+	int rc = file_read(i->roots_path, IDENTITY_FILE_MAX, c->arena, &roots, e);
+	if (rc > 0)
+		return err_fail(e, ERR_NOT_FOUND, "there are no roots %s", i->roots_path);
+	if (rc < 0 || cert_request_make(k, S(""), &none, c->arena, &csr, e) < 0)
 		return -1;
 	json_set_str(c->arena, body, S("csr"), csr);
 	if (client_send_as(c, &as, "POST", S("/v1/renew"), body, &answer, e) < 0)
 		return -1;
-	return identity_install(c, i, k, answer, cert_path, e);
+	return identity_install(c, i, k, answer, roots, cert_path, e);
 }
 
 /* ---- before a request ---------------------------------------------------------------------- */

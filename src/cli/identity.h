@@ -9,6 +9,7 @@
  *     DIR/seal.age     what secrets are sealed to (an age identity, 0600)
  *     DIR/name         "person NAME of CLOUD"
  *     DIR/cert.next, DIR/key.next   a change of key that is under way
+ *     DIR/roots.next   the root that a token names, until its cloud has answered
  *
  * DIR has mode 0700. One identity is of one cloud; several clouds are several directories.
  */
@@ -21,7 +22,7 @@ enum { IDENTITY_FILE_MAX = 1 << 20, IDENTITY_GRACE_DAYS = 30 };
 struct identity {
 	const char *dir;
 	const char *key_path, *cert_path, *roots_path, *seal_path, *name_path;
-	const char *key_next, *cert_next;
+	const char *key_next, *cert_next, *roots_next;
 };
 /* The paths of the identity that the call is to use; nothing has to be there. */
 MUST int identity_paths(struct cli_call *c, struct identity *out, struct err *e);
@@ -46,10 +47,13 @@ MUST int identity_renew(struct cli_call *c, const struct identity *i, const stru
 /* Tells the master what secrets are to be sealed to: seal.age, made if there is none, signed by
  * the key. The identity has to be usable. */
 MUST int identity_seal(struct cli_call *c, const struct identity *i, struct err *e);
-/* Takes an enrolment's or renewal's answer apart, checks that it is for this key and holds under
- * its roots, and writes it. */
+/*
+ * Takes an enrolment's or renewal's answer apart, checks that it is for this key and holds under
+ * `roots` (PEM, trusted so far), and writes it; new roots only if old ones vouch for them.
+ */
 MUST int identity_install(struct cli_call *c, const struct identity *i, const struct key *k,
-			  const struct json *answer, const char *cert_path, struct err *e);
+			  const struct json *answer, struct str roots, const char *cert_path,
+			  struct err *e);
 
 /* The verbs: login, join, logout, token …, key …, domain …, cert … */
 extern const struct cli_table cli_identity_commands;

@@ -126,15 +126,14 @@ MUST static int ask_body(struct cli_call *c, const struct key *k, struct str tok
 /* Pins the root and shows the token: the master's answer. */
 MUST static int enrol(struct cli_call *c, const struct place *to, const struct identity *i,
 		      const struct join_token *token, struct str text, const struct key *k,
-		      struct json **out, struct err *e)
+		      struct str *root, struct json **out, struct err *e)
 {
-	struct client_as as = {.master = to->url, .ca_file = i->roots_path};
+	struct client_as as = {.master = to->url, .ca_file = i->roots_next};
 	struct json *body = NULL;
-	struct str root;
 	if (tls_anchor(to->host, to->port, &token->root, clock_system(), ANCHOR_TIMEOUT_MS,
-		       c->arena, &root, e) < 0)
+		       c->arena, root, e) < 0)
 		return err_in(e, "%s", to->url);
-	if (file_write(i->roots_path, root, 0644, e) < 0 || ask_body(c, k, text, &body, e) < 0)
+	if (file_write(i->roots_next, *root, 0644, e) < 0 || ask_body(c, k, text, &body, e) < 0)
 		return -1;
 	return client_send_as(c, &as, "POST", S("/v1/enrol"), body, out, e);
 }
@@ -160,14 +159,16 @@ MUST static int login(struct cli_call *c, const struct place *to, struct str tex
 {
 	struct key *k CLEAN(key_freep) = NULL;
 	struct json *answer = NULL;
+	struct str root = S("");
 	struct identity i;
 	enum key_kind kind;
 	bool is_kept = false;
 	if (key_kind_read(str_from(cli_value(c, "key")), &kind, e) < 0 ||
 	    identity_paths(c, &i, e) < 0 || check_free(c, &i, e) < 0 ||
 	    file_mkdirs(i.dir, 0700, e) < 0 || key_open(i.key_path, kind, &k, e) < 0 ||
-	    enrol(c, to, &i, token, text, k, &answer, e) < 0 ||
-	    identity_install(c, &i, k, answer, i.cert_path, e) < 0)
+	    enrol(c, to, &i, token, text, k, &root, &answer, e) < 0 ||
+	    identity_install(c, &i, k, answer, root, i.cert_path, e) < 0 ||
+	    file_remove_tree(i.roots_next, e) < 0)
 		return -1;
 	c->master = to->url;
 	if (identity_seal(c, &i, e) < 0)
@@ -222,8 +223,8 @@ int verb_logout(struct cli_call *c, struct err *e)
 			e->text);
 		err_clear(e);
 	}
-	const char *const files[] = {i.cert_path, i.cert_next,	i.key_path,
-				     i.key_next,  i.roots_path, i.name_path};
+	const char *const files[] = {i.cert_path,  i.cert_next, i.key_path,  i.key_next,
+				     i.roots_path, i.name_path, i.roots_next};
 	for (size_t n = 0; n < ARRAY_LEN(files); n++)
 		if (file_remove_tree(files[n], e) < 0)
 			return -1;

@@ -303,6 +303,34 @@ def test_a_key_is_changed(cloud):
     assert (bob.folder / "cert.pem").exists() and not (bob.folder / "cert.next").exists()
 
 
+def roots_of(folder):
+    return (folder / "roots.pem").read_text().count("BEGIN CERTIFICATE")
+
+
+def test_roots_are_followed_if_old_ones_vouch(cloud):
+    master = secured(cloud)
+    ann = master.operator
+    assert roots_of(ann.folder) == 1
+    master.stop()
+    command(["ca", "roll-root", "--data", master.data, "--authority", "users"])
+    # A root of somebody else among them, as a master that was taken over would tell.
+    path = master.data / "ca" / "users" / "root.pem"
+    key = new_key()
+    name = x509.Name([x509.NameAttribute(x509.oid.NameOID.COMMON_NAME, "acme users root")])
+    alien = (x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+             .serial_number(7).not_valid_before(now() - days(1)).not_valid_after(now() + days(9))
+             .add_extension(x509.BasicConstraints(True, None), True)
+             .add_extension(x509.KeyUsage(False, False, False, False, False, True, True, False, False), True)
+             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)
+             .sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    path.write_bytes(path.read_bytes() + alien)
+    master.start()
+    answer = ann.hoc("key", "renew")
+    assert "names 1 roots" in answer.err, answer.err
+    assert roots_of(ann.folder) == 2 and alien.decode() not in (ann.folder / "roots.pem").read_text()
+    assert ann.hoc("whoami", "--json").json["name"] == "ann"
+
+
 def test_other_programs_accept_the_chains(cloud):
     master = secured(cloud)
     bob = Person(master, "bob", cloud.folder / "bob")
