@@ -53,10 +53,9 @@ static const struct spec {
 
 #define GOOD(call) assert_true((call) >= 0)
 
-const char *certs_path(const struct certs *c, const char *name)
+const char *certs_path(struct certs *c, const char *name)
 {
-	struct certs *w = (struct certs *)(uintptr_t)c;
-	char **path = &w->paths[w->path_count++ % PATHS];
+	char **path = &c->paths[c->path_count++ % PATHS];
 	free(*path);
 	assert_true(asprintf(path, "%s/%s", c->dir, name) > 0);
 	return *path;
@@ -226,12 +225,11 @@ void *certs_connect(const struct certs *c, int fd, const char *name, const char 
 	GOOD(gnutls_init(&s, GNUTLS_CLIENT | GNUTLS_NO_SIGNAL));
 	GOOD(gnutls_certificate_allocate_credentials(&cred));
 	if (name) {
-		char pem[80], key[80];
-		(void)snprintf(pem, sizeof pem, "%s.pem", name);
-		(void)snprintf(key, sizeof key, "%s.key", name);
+		char pem[160], key[160]; /* many threads connect: nothing of `c` is written */
+		(void)snprintf(pem, sizeof pem, "%s/%s.pem", c->dir, name);
+		(void)snprintf(key, sizeof key, "%s/%s.key", c->dir, name);
 		/* The server may name the authorities it wants; it shows what it is told to. */
-		GOOD(gnutls_certificate_set_x509_key_file(
-			cred, certs_path(c, pem), certs_path(c, key), GNUTLS_X509_FMT_PEM));
+		GOOD(gnutls_certificate_set_x509_key_file(cred, pem, key, GNUTLS_X509_FMT_PEM));
 	}
 	GOOD(gnutls_credentials_set(s, GNUTLS_CRD_CERTIFICATE, cred));
 	GOOD(gnutls_priority_set_direct(s, priority ? priority : "NORMAL", NULL));

@@ -22,7 +22,7 @@ void certs_free(struct certs *c);
  *     server-expired, server-elsewhere (another host), server-foreign (another root),
  *     server-purpose (a client's), server-future; client-expired, client-foreign
  */
-const char *certs_path(const struct certs *c, const char *name);
+const char *certs_path(struct certs *c, const char *name);
 /* A server that shows X. */
 struct tls_server *certs_server(struct certs *c, const char *name);
 /* Shows X from now on. */
