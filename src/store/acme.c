@@ -253,9 +253,9 @@ static const struct db_sql sql_order_names = {
 	"account before limit"};
 static const struct db_sql sql_order_open = {
 	"acme_order_open",
-	"SELECT COUNT(*) FROM (SELECT id FROM acme_order WHERE account_id = $1"
-	" AND status IN ('pending', 'ready') AND expires_at > $2 LIMIT $3) AS counted",
-	"account now limit"};
+	"SELECT COUNT(*) FROM acme_order WHERE account_id = $1"
+	" AND status IN ('pending', 'ready') AND expires_at > $2",
+	"account now"};
 static const struct db_sql sql_order_replaces = {
 	"acme_order_replaces",
 	"SELECT id FROM acme_order WHERE replaces = $1 AND replaces <> ''"
@@ -357,7 +357,6 @@ MUST int store_acme_order_open(struct db_tx *tx, int64_t account_id, int64_t now
 	struct db_stmt *q = db_prepare(tx, &sql_order_open);
 	db_bind_i64(q, "account", account_id);
 	db_bind_i64(q, "now", now_ms);
-	db_bind_i64(q, "limit", ACME_OPEN_MAX);
 	return number_at(q, out, e) < 0 ? -1 : 0;
 }
 

@@ -65,7 +65,7 @@ MUST int store_acme_order_save(struct db_tx *tx, const struct acme_order *x, str
 MUST int store_acme_order_names(struct db_tx *tx, struct arena *a, int64_t account_id,
 				int64_t before, int64_t limit, struct str **out, size_t *count,
 				int64_t *next, struct err *e);
-/* How many are pending or ready and not over; counts no further than ACME_OPEN_MAX. */
+/* How many are pending or ready and not over; no more are taken than ACME_OPEN_MAX. */
 MUST int store_acme_order_open(struct db_tx *tx, int64_t account_id, int64_t now_ms,
 			       int64_t *out, struct err *e);
 /* Does an order that is not invalid replace that certificate? 1 or 0. */

@@ -12,6 +12,7 @@
 "  created_at " I " NOT NULL)" T ";" \
 "CREATE TABLE acme_eab (kid TEXT PRIMARY KEY, customer_id " I " NOT NULL REFERENCES customer (id)," \
 "  created_at " I " NOT NULL, account_id " I " REFERENCES acme_account (id))" T ";" \
+"CREATE INDEX acme_eab_account ON acme_eab (account_id);" \
 "CREATE TABLE acme_key (thumbprint TEXT PRIMARY KEY," \
 "  customer_id " I " NOT NULL REFERENCES customer (id), created_at " I " NOT NULL)" T ";" \
 "CREATE TABLE acme_nonce (nonce TEXT PRIMARY KEY, expires_at " I " NOT NULL)" T ";" \

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "acme.h"
 #include "api/api.h"
 #include "db/db.h"
 #include "json/json.h"
@@ -103,12 +104,40 @@ static void cloud_ask(struct cloud *c, struct cloud_call *k, const char *method,
 	};
 }
 
+/* A client of ACME: "acme" by the account, "acme-bound" and "acme-fresh" by keys; "acme-none" reads
+ * without a signature. */
+static void cloud_by_acme(struct cloud_call *k, const char *who)
+{
+	struct arena *a CLEAN(arena_freep) = NULL;
+	struct err e = ERR_INIT;
+	struct str text;
+	ASSERT(arena_new(1 << 20, &a, &e) == 0);
+	k->req.host = S(ACME_HOST);
+	k->req.is_tls = true;
+	if (strcmp(who, "acme-none") != 0) {
+		text = acme_message(k->api, k->cloud->db, who, k->target, k->body, a);
+		ASSERT(text.n < sizeof k->body);
+		memcpy(k->body, text.p, text.n + 1);
+		k->req.body = str_from(k->body);
+		k->req.content_type = S("application/jose+json");
+	} else if (strstr(k->target, "renewal-info")) {
+		ASSERT(jose_cert_id(acme_leaf()->der, a, &text, &e) == 0);
+		(void)snprintf(k->target, sizeof k->target, "/acme/renewal-info/%" STR_F,
+			       STR_A(text));
+		k->req.target = str_from(k->target);
+	}
+}
+
 /* It is that person's request, or node n1's; NULL: anybody's, in local mode. */
 static UNUSED void cloud_by(struct cloud_call *k, const char *who)
 {
 	if (!who)
 		return;
 	k->api = k->cloud->guarded;
+	if (strncmp(who, "acme", 4) == 0) {
+		cloud_by_acme(k, who);
+		return;
+	}
 	k->req.caller = (struct api_caller){
 		.kind = strcmp(who, "n1") == 0 ? API_NODE : API_PERSON,
 		.name = str_from(who),
@@ -443,6 +472,7 @@ static int cloud_people_work(struct db_tx *tx, void *user UNUSED, struct err *e)
 	    cloud_reader_work(tx, a, in.id, e) < 0 ||
 	    store_node_find(tx, a, S("n1"), &n1, e) <= 0 ||
 	    trust_work(tx, a, in.id, n1.id, CLOUD_NOW, e) < 0 ||
+	    acme_work(tx, a, in.id, CLOUD_NOW, e) < 0 ||
 	    store_customer_get(tx, a, S("acme"), 1, &in, e) < 0)
 		return -1;
 	return store_member_set(tx, in.id, p.id, true, e);
@@ -494,6 +524,7 @@ static void cloud_open(struct cloud *c, const char *url, struct profile_eval *ev
 	o.services = trust_ca(CA_SERVICES);
 	o.cloud = "fault";
 	o.zone = "zone.test";
+	o.eab_key = S(ACME_SECRET);
 	if (api_new(&o, &c->guarded, &e) < 0) {
 		printf("    stage: %s\n", e.text);
 		abort();

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Rows of guarded_rows (api_rows.h): ACME; each request uses a nonce up. */
+/* clang-format off */
+	{"acme-none", {"GET", "/acme/directory", "", AGAIN_SAME}},
+	{"acme-none", {"GET", "/acme/new-nonce", "", AGAIN_SAME}},
+	{"acme-none", {"GET", "/acme/renewal-info/x", "", AGAIN_SAME}},
+	{"acme-fresh", {"POST", "/acme/new-account", "{'contact':['mailto:a@example.com']}", AGAIN_FINE}},
+	{"acme-bound", {"POST", "/acme/new-account", "binding", AGAIN_FINE}},
+	{"acme", {"POST", "/acme/account/acc", "{'contact':['mailto:b@example.com']}", AGAIN_FINE}},
+	{"acme", {"POST", "/acme/account/acc/orders", "", AGAIN_FINE}},
+	{"acme", {"POST", "/acme/account/acc/orders/2", "", AGAIN_FINE}},
+	{"acme", {"POST", "/acme/key-change", "change", AGAIN_FAILS}},
+	{"acme", {"POST", "/acme/new-order", "{'identifiers':[{'type':'dns','value':'www.example.com'},{'type':'dns','value':'*.local.zone.test'}]}", AGAIN_FINE}},
+	{"acme", {"POST", "/acme/order/pending", "", AGAIN_FINE}},
+	{"acme", {"POST", "/acme/order/ready/finalize", "csr", AGAIN_FAILS}},
+	{"acme", {"POST", "/acme/authorization/pending", "", AGAIN_FINE}},
+	{"acme", {"POST", "/acme/authorization/ready", "{'status':'deactivated'}", AGAIN_FINE}},
+	{"acme", {"POST", "/acme/challenge/pending/http-01", "{}", AGAIN_FINE}},
+	{"acme", {"POST", "/acme/certificate/valid", "", AGAIN_FINE}},
+	{"acme", {"POST", "/acme/revoke-cert", "certificate", AGAIN_FAILS}},
+	{"op", {"POST", "/v1/customers/local/eab", "", AGAIN_FINE}},
+	{"ana", {"PUT", "/v1/customers/local/acme-keys/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "", AGAIN_SAME}},
+	{"ana", {"DELETE", "/v1/customers/local/acme-keys/BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA", "", AGAIN_FAILS}},
