@@ -14,6 +14,7 @@
 
 #include "api/access.h"
 #include "api/issue.h"
+#include "api/secrets.h"
 #include "api/trust.h"
 #include "api/trust_names.h"
 #include "api/views.h"
@@ -386,12 +387,24 @@ MUST static int enter_person(struct api_call *c, const struct token *t, struct e
 			      : 0;
 }
 
+/* Who was away so long that nobody sealed to him any more is back: nodes look again. */
+MUST static int welcome_back(struct api_call *c, enum cert_kind kind, struct str name,
+			     const struct ask *ask, struct err *e)
+{
+	struct certificate was;
+	int rc = store_certificate_newest(c->tx, c->a, str_from(ask->key), &was, e);
+	if (rc <= 0 || was.to_ms > c->now_ms)
+		return rc < 0 ? -1 : 0;
+	return secrets_keys_changed(c, str_from(cert_kind_word(kind)), name, e);
+}
+
 MUST static int answer_identity(struct api_call *c, int status, enum cert_kind kind,
 				struct str name, const struct ask *ask, struct err *e)
 {
 	const struct ca *users;
 	struct issued made;
 	if (trust_authority(c, CA_USERS, &users, e) < 0 ||
+	    welcome_back(c, kind, name, ask, e) < 0 ||
 	    issue_identity(c, kind, name, ask->csr.public, NULL, &made, e) < 0)
 		return -1;
 	struct enrol_out_ v = {

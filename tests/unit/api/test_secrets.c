@@ -2,6 +2,8 @@
 /* Secrets that the master cannot read: what it takes, shows, and makes nodes seal again. */
 #include "trusted.h"
 
+#include "trust/cert.h"
+
 #define CLEAR "hunter2-canary"
 
 static const char vault[] =
@@ -245,6 +247,30 @@ static void who_leaves_reads_no_more(struct cloud *c)
 	trusted_end(&s.t);
 }
 
+static void who_comes_back_is_sealed_to_again(struct cloud *c)
+{
+	struct stage s;
+	struct err e = ERR_INIT;
+	const struct cert_names none = {.count = 0};
+	struct str csr = S("");
+	begin(&s, c);
+	const char *guid = at(c, order(&s, s.alice, ""), "guid");
+	assert_int_equal(cert_request_make(s.alice->key, S(""), &none, c->a, &csr, &e), 0);
+	struct buf body CLEAN(buf_fini) = BUF_INIT(10000);
+	buf_add(&body, S("{\"csr\": "));
+	json_write_str(csr, &body);
+	buf_add_c(&body, '}');
+	/* In time: nobody notices. Ten days after its end: nodes may have left her out. */
+	int64_t stamp = stamp_of(&s, guid);
+	c->now_ms += INT64_C(86400000) * 20;
+	trusted_ok(&s.t, s.alice, "POST", "/v1/renew", body.p);
+	assert_int_equal(stamp_of(&s, guid), stamp);
+	c->now_ms += INT64_C(86400000) * 40;
+	trusted_ok(&s.t, s.alice, "POST", "/v1/renew", body.p);
+	assert_true(stamp_of(&s, guid) > stamp);
+	trusted_end(&s.t);
+}
+
 static void the_node_s_own_keys_are_told(struct cloud *c)
 {
 	struct stage s;
@@ -387,6 +413,7 @@ int main(int argc, char **argv)
 		{"readers are members", readers_are_members},
 		{"revoked keys are left out", revoked_keys_are_left_out},
 		{"who leaves reads no more", who_leaves_reads_no_more},
+		{"who comes back is sealed to again", who_comes_back_is_sealed_to_again},
 		{"the node's own keys are told", the_node_s_own_keys_are_told},
 		{"a requester's node reads", a_requester_s_node_reads},
 		{"rotation grows", rotation_grows},
