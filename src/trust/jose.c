@@ -40,6 +40,15 @@ MUST int jose_alg_read(struct str word, enum jose_alg *out, struct err *e)
 
 /* ---- base 64 ------------------------------------------------------------------------------- */
 
+/* The library takes some bytes beyond ASCII for digits. */
+static bool is_ascii(struct str text)
+{
+	for (size_t i = 0; i < text.n; i++)
+		if ((unsigned char)text.p[i] >= 0x80)
+			return false;
+	return true;
+}
+
 MUST static int read_64(struct str text, int variant, struct arena *a, struct str *out,
 			struct err *e)
 {
@@ -48,8 +57,9 @@ MUST static int read_64(struct str text, int variant, struct arena *a, struct st
 	if (!bytes)
 		return arena_check(a, e);
 	/* Without an end pointer the whole text has to be read; rest bits must be zero. */
-	if (text.n && sodium_base642bin((uint8_t *)bytes, text.n / 4 * 3 + 3, text.p, text.n,
-					NULL, &n, NULL, variant) != 0)
+	if (!is_ascii(text) ||
+	    (text.n && sodium_base642bin((uint8_t *)bytes, text.n / 4 * 3 + 3, text.p, text.n,
+					 NULL, &n, NULL, variant) != 0))
 		return err_fail(
 			e, ERR_INVALID, "is not base64%s",
 			variant == sodium_base64_VARIANT_ORIGINAL ? "" : "url without padding");
