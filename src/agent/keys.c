@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "trust/join.h"
 #include "trust/jose.h"
+#include "trust/renewal.h"
 #include "trust/roots.h"
 
 enum { WORK_BYTES = 4 << 20, CERTS_MAX = CERT_CHAIN_MAX };
@@ -168,7 +169,7 @@ int64_t keys_to_ms(struct keys *k)
 int64_t keys_due_ms(struct keys *k)
 {
 	(void)pthread_mutex_lock(&k->lock);
-	int64_t due_ms = k->from_ms + (k->to_ms - k->from_ms) / 3 * 2;
+	int64_t due_ms = renewal_due_ms(k->from_ms, k->to_ms);
 	(void)pthread_mutex_unlock(&k->lock);
 	return due_ms;
 }

@@ -14,13 +14,15 @@
 #include "base/clock.h"
 #include "trust/age.h"
 #include "trust/cert.h"
+#include "trust/renewal.h"
 
 struct keys;
 
 enum {
 	KEYS_PATH_SIZE = 4096,
 	KEYS_PEM_MAX = 256 << 10,
-	KEYS_GRACE_DAYS = 30, /* so long after its end a certificate may still be renewed */
+	KEYS_GRACE_DAYS =
+		RENEWAL_GRACE_DAYS, /* so long after its end a certificate may still be renewed */
 };
 
 /* Path of a file in DIR/identity. ERR_INVALID (field "dir"): too long. */

@@ -7,10 +7,12 @@
  */
 #include "api/api.h"
 #include "trust/cert.h"
+#include "trust/renewal.h"
 
 enum {
 	ENROL_TOKEN_MS = 24 * 3600 * 1000,
-	ENROL_GRACE_DAYS = 30 /* a certificate that ended may be renewed for so long */
+	ENROL_GRACE_DAYS =
+		RENEWAL_GRACE_DAYS /* a certificate that ended may be renewed for so long */
 };
 
 struct enrol_order {

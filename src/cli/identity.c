@@ -23,8 +23,6 @@
 #include "trust/roots.h"
 #include "trust/wipe.h"
 
-static const int64_t day_ms = INT64_C(24) * 3600 * 1000;
-
 MUST int identity_paths(struct cli_call *c, struct identity *out, struct err *e)
 {
 	struct arena *a = c->arena;
@@ -186,16 +184,17 @@ MUST static int keep_fresh(struct cli_call *c, const struct identity *i, const s
 			   struct err *e)
 {
 	int64_t now_ms = clock_now_ms(clock_system());
-	if (now_ms < x->from_ms + (x->to_ms - x->from_ms) / 3 * 2)
+	enum renewal_state due = renewal_of(x->from_ms, x->to_ms, now_ms);
+	if (due == RENEWAL_FRESH)
 		return 0;
-	if (now_ms > x->to_ms + IDENTITY_GRACE_DAYS * day_ms)
+	if (due == RENEWAL_OVER)
 		return err_fail(e, ERR_FORBIDDEN,
 				"the certificate in %s ended on %s, too long ago to renew it: "
 				"ask for a token and run hoc login %s",
 				i->dir, day_of(c, x->to_ms), c->master);
 	if (renew_locked(c, i, e) == 0)
 		return 0;
-	if (now_ms >= x->to_ms)
+	if (due == RENEWAL_LATE)
 		return err_in(e, "the certificate in %s ended on %s and could not be renewed",
 			      i->dir, day_of(c, x->to_ms));
 	if (e->kind != ERR_BUSY)

@@ -16,8 +16,9 @@
 #include "cli/client.h"
 #include "trust/age.h"
 #include "trust/cert.h"
+#include "trust/renewal.h"
 
-enum { IDENTITY_FILE_MAX = 1 << 20, IDENTITY_GRACE_DAYS = 30 };
+enum { IDENTITY_FILE_MAX = 1 << 20, IDENTITY_GRACE_DAYS = RENEWAL_GRACE_DAYS };
 
 struct identity {
 	const char *dir;

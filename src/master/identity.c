@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/file.h"
+#include "trust/renewal.h"
 #include "trust/wipe.h"
 
 enum { CHAIN_MAX = 128 << 10 };
@@ -150,10 +151,9 @@ static bool is_same(const struct cert_names *a, const struct cert_names *b)
 	return is;
 }
 
-/* When two thirds of a certificate's life are over. */
-static int64_t renewal_of(const struct cert *c)
+static int64_t due_of(const struct cert *c)
 {
-	return c->from_ms + (c->to_ms - c->from_ms) / 3 * 2;
+	return renewal_due_ms(c->from_ms, c->to_ms);
 }
 
 MUST int master_identity_check(struct master_identity *i, const struct cert_names *names,
@@ -170,7 +170,7 @@ MUST int master_identity_check(struct master_identity *i, const struct cert_name
 	if (!pem.n || cert_chain_read(pem, a, &chain, &count, &ignored) < 0)
 		return arena_check(a, e);
 	return hash_eq(&chain->key, &key) && str_ends(pem, ca_chain(i->users)) &&
-	       is_same(&chain->names, names) && now_ms < renewal_of(chain) &&
+	       is_same(&chain->names, names) && now_ms < due_of(chain) &&
 	       now_ms >= chain->from_ms;
 }
 
@@ -199,6 +199,6 @@ MUST int master_identity_show(struct master_identity *i, struct arena *a, struct
 		    : tls_server_new(i->key, all, &i->tls, e);
 	if (rc < 0)
 		return -1;
-	i->renew_at_ms = renewal_of(chain);
+	i->renew_at_ms = due_of(chain);
 	return 0;
 }
