@@ -100,6 +100,8 @@ $(foreach r,$(ROOMS),$(eval $(call room_rules,$(r))))
 # Headers that have a banned function in a macro of their own come before the ban.
 $(O)/obj/db/postgresql.o: CPPFLAGS += -include libpq-fe.h
 $(O)/obj/trust/cbor.o: CPPFLAGS += -include cbor.h
+# Pages that are part of the program as they are.
+$(O)/obj/api/passkey_page.o: src/api/passkey.html src/api/passkey.css src/api/passkey.js
 
 $(O)/obj/%.o: src/%.c $(O)/flags
 	@mkdir -p $(@D)

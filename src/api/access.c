@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/order.h"
+#include "api/session.h"
 #include "store/customer.h"
 #include "store/identity.h"
 #include "store/instance.h"
@@ -77,7 +78,8 @@ MUST static int refuse(const struct api_call *c, struct err *e)
 		}
 	if (c->caller.kind == API_ANYONE) {
 		(void)err_fill(e, ERR_FORBIDDEN, 401, __FILE__, __LINE__,
-			       "show a certificate: hoc login");
+			       c->session.n ? "this session has ended: log in again"
+					    : "show a certificate: hoc login");
 		return -1;
 	}
 	return err_fail(e, ERR_FORBIDDEN, "you may not do %s; who may:%s", c->op->id, who);
@@ -183,6 +185,8 @@ MUST int access_load(struct api_call *c, struct err *e)
 		x->roles |= 1u << ROLE_OPERATOR;
 		return 0;
 	}
+	if (c->session.n && session_enter(c, e) < 0)
+		return -1;
 	if (c->caller.kind == API_PERSON && load_person(c, x, e) < 0)
 		return -1;
 	if (c->caller.kind == API_NODE && load_node(c, x, e) < 0)

@@ -18,6 +18,7 @@
 #include "api/params.h"
 #include "api/place.h"
 #include "api/promises.h"
+#include "api/session.h"
 #include "api/signed.h"
 #include "api/trust_crls.h"
 #include "base/mem.h"
@@ -225,6 +226,7 @@ MUST int api_open(struct api *api, const struct api_request *req, struct arena *
 	c->req = own;
 	c->opened_at_ms = clock_now_ms(api->options.clock);
 	c->caller = req->caller;
+	session_offer(c);
 	if (find_row(c, req, e) < 0 || access_door(c, e) < 0 || read_query(c, e) < 0 ||
 	    read_body(c, req, e) < 0)
 		return -1;

@@ -63,10 +63,12 @@ struct api_options {
 	 * needs them is refused (unsupported). */
 	const struct ca *users, *services;
 	const struct key *key;
-	struct str key_name; /* of `key`, as hex */
-	const char *cloud;   /* its name */
-	const char *zone;    /* customers have CUSTOMER.zone; NULL: they have not */
-	struct str eab_key;  /* keys of account bindings (ACME) are derived from it; "": none */
+	struct str key_name;	 /* of `key`, as hex */
+	const char *cloud;	 /* its name */
+	const char *zone;	 /* customers have CUSTOMER.zone; NULL: they have not */
+	const struct str *names; /* host names that the master is called by */
+	size_t name_count;
+	struct str eab_key; /* keys of account bindings (ACME) are derived from it; "": none */
 };
 /* Texts of the options are not copied. ERR_MEMORY. */
 MUST int api_new(const struct api_options *options, struct api **out, struct err *e);
@@ -92,7 +94,7 @@ struct api_request {
 	bool is_tls;
 	struct str nonce,
 		report; /* headers Hoc-Nonce, Hoc-Report (docs/protocol.md); "" if none */
-	struct str cookie, origin;	  /* headers of browsers; "" if none */
+	struct str cookie, origin, agent; /* headers of browsers (User-Agent); "" if none */
 	struct str method;		  /* "GET" */
 	struct str target;		  /* "/v1/nodes/n1?x=1", as sent */
 	const struct http_target *parsed; /* the target, if it was read already; else NULL */
@@ -118,6 +120,8 @@ struct api_response {
 	bool is_wake_all;			    /* more topics than fit: wake everyone */
 	struct api_header headers[API_HEADERS_MAX]; /* besides those that every answer has */
 	size_t header_count;
+	struct str
+		session; /* of a browser, whose use is to be noted (api_session_used); else empty */
 	struct str contact; /* a node whose contact is to be noted (api_contact); else empty */
 	int64_t sequence; /* newest event that a signed answer tells of; 0: it tells of none */
 };
@@ -146,6 +150,8 @@ MUST int api_handle(struct api *api, const struct api_request *req, struct db_tx
 /* Notes that `node` was heard of now. Wakes as a response would: `out` may be NULL. */
 MUST int api_contact(struct api *api, struct db_tx *tx, struct str node, struct arena *a,
 		     struct api_response *out, struct err *e);
+/* Notes that a session of a browser is used now. */
+MUST int api_session_used(struct api *api, struct db_tx *tx, struct str session, struct err *e);
 /*
  * Assesses the promises that time alone can break (liveness of nodes, payments), and tries
  * again to place what waits. At most `limit` rows of each; returns how many changed.

@@ -51,6 +51,7 @@ struct api_call {
 	void *prepared;
 	int64_t opened_at_ms;
 	struct api_caller caller;
+	struct str session; /* name of the one that a cookie tells of, good or not; "" none */
 	/* of one run */
 	struct access *access; /* who calls, api/access.h; NULL: work without a request */
 	struct guard *guard;   /* of a node that reports, api/signed.h; else NULL */

@@ -140,6 +140,7 @@ MUST int door_enter(const struct door *d, struct http_call *c, struct api_reques
 	req->report = header(c, "Hoc-Report");
 	req->cookie = header(c, "Cookie");
 	req->origin = header(c, "Origin");
+	req->agent = header(c, "User-Agent");
 	int rc = identify(d, c, req, e);
 	/* A bad certificate has no identity: whoever shows it counts by his address. */
 	struct err busy = ERR_INIT;

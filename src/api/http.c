@@ -132,18 +132,20 @@ void api_http_wake(struct api_http *h, const struct api_response *changed)
 		hub_wake(h->hub, changed->wakes, changed->wake_count, changed->is_wake_all);
 }
 
-/* ---- contact of a node that only reads ----------------------------------------------------- */
+/* ---- what a read leaves to be noted: contact of a node, use of a session ------------------- */
 
 struct contact {
 	struct api_http *h;
 	struct arena *arena;
 	struct api_response out;
-	struct str node;
+	struct str node, session; /* one of them */
 };
 
 static int contact_run(struct db_tx *tx, void *user, struct err *e)
 {
 	struct contact *k = user;
+	if (k->session.n)
+		return api_session_used(k->h->options.api, tx, k->session, e);
 	return api_contact(k->h->options.api, tx, k->node, k->arena, &k->out, e);
 }
 
@@ -159,7 +161,7 @@ static void contact_done(void *user, int rc, const struct err *e UNUSED)
 	write_ends(h);
 }
 
-static void note_contact(struct api_http *h, struct str node)
+static void note_contact(struct api_http *h, const struct api_response *out)
 {
 	struct err e;
 	struct contact *k = MEM_NEW(struct contact, &e);
@@ -170,7 +172,8 @@ static void note_contact(struct api_http *h, struct str node)
 		mem_free(k);
 		return;
 	}
-	k->node = arena_dup(k->arena, node);
+	k->node = arena_dup(k->arena, out->contact);
+	k->session = arena_dup(k->arena, out->session);
 	write_begins(h);
 	if (db_write_async(h->options.db, contact_run, k, contact_done, &e) < 0)
 		contact_done(k, -1, &e);
@@ -191,8 +194,8 @@ static bool read_once(struct job *j, bool may_wait)
 	struct api_http *h = j->h;
 	j->may_wait = may_wait;
 	int rc = db_read(h->options.db, read_run, j, &e);
-	if (rc >= 0 && j->out.contact.n)
-		note_contact(h, j->out.contact);
+	if (rc >= 0 && (j->out.contact.n || j->out.session.n))
+		note_contact(h, &j->out);
 	if (rc == API_PARK)
 		return false;
 	if (rc < 0)

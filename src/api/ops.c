@@ -7,6 +7,7 @@
 #include "api/acme.h"
 #include "api/audit.h"
 #include "api/handlers.h"
+#include "api/passkey.h"
 #include "api/people.h"
 #include "api/secrets.h"
 #include "api/trust.h"
@@ -149,8 +150,8 @@ static const struct op rows[] = {
 
 const struct op_table op_cloud = {rows, ARRAY_LEN(rows)};
 
-static const struct op_table *const tables[] = {&op_cloud,   &op_people, &op_audit,
-						&op_secrets, &op_acme,	 &op_trust};
+static const struct op_table *const tables[] = {&op_cloud, &op_people, &op_audit,   &op_secrets,
+						&op_acme,  &op_trust,  &op_passkeys};
 
 const struct op *op_at(size_t i)
 {

@@ -3,6 +3,7 @@
 #include "api/people.h"
 
 #include "api/access.h"
+#include "api/passkey.h"
 #include "api/secrets.h"
 #include "api/views.h"
 #include "store/member.h"
@@ -227,7 +228,8 @@ MUST int people_put(struct api_call *c, struct err *e)
 		json_set_bool(c->a, body, S("active"), p.is_active);
 		call_event(c, EVENT_PERSON_CHANGED, p.name, body);
 		if (store_person_save(c->tx, &p, e) < 0 ||
-		    secrets_people_changed(c, p.name, e) < 0)
+		    secrets_people_changed(c, p.name, e) < 0 ||
+		    (!p.is_active && passkey_person_ended(c, p.id, p.name, e) < 0))
 			return -1;
 	}
 	return answer_person(c, &p, e);

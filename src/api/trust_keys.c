@@ -8,6 +8,7 @@
 #include "api/access.h"
 #include "api/audit.h"
 #include "api/issue.h"
+#include "api/passkey.h"
 #include "api/secrets.h"
 #include "api/trust.h"
 #include "api/trust_ca.h"
@@ -238,6 +239,8 @@ MUST int trust_key_revoke(struct api_call *c, struct err *e)
 		k.reason = trust_reason_word(in->reason);
 		if (issue_revoke_key(c, k.name, in->reason, e) < 0 ||
 		    tell(c, EVENT_KEY_REVOKED, "revoked", &k, e) < 0 ||
+		    (str_is(k.kind, "person") &&
+		     passkey_key_revoked(c, k.name, k.owner, e) < 0) ||
 		    secrets_keys_changed(c, k.kind, k.owner, e) < 0)
 			return -1;
 	}

@@ -83,6 +83,8 @@ MUST int master_open_api(struct master *m, struct err *e)
 		o.key = m->identity.key;
 		o.key_name = str_from(m->identity.key_name);
 		o.cloud = s->cloud.p;
+		o.names = s->names;
+		o.name_count = s->name_count;
 		o.zone = s->zone.n ? s->zone.p : NULL;
 		o.eab_key = str_of(m->identity.eab, MASTER_EAB_BYTES);
 	}

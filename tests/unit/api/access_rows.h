@@ -123,6 +123,24 @@ static const struct sample samples[] = {
 	{"log_consistency", "/v1/log/consistency?first=1&second=1", "", MAY_MISS},
 	{"log_witness", NULL, "{'size': 1, 'root': 'x', 'signature': 'x'}", MAY_MISS},
 
+	/* passkeys and sessions; callers here have certificates and come from no page */
+	{"login_page", NULL, "", 0},
+	{"passkey_page", NULL, "", 0},
+	{"passkey_page_script", NULL, "", 0},
+	{"passkey_page_style", NULL, "", 0},
+	{"passkey_link", NULL, "", 0},
+	{"passkey_options", NULL, "{}", OWN_RULE},
+	{"passkey_add", NULL, "{'client_data': 'e30', 'attestation_object': 'e30'}", OWN_RULE},
+	{"passkey_remove", "/v1/passkeys/7", "", MAY_MISS},
+	{"passkeys", NULL, "", NAMES},
+	{"session_options", NULL, "", OWN_RULE},
+	{"session_start", NULL, "{'credential': 'x', 'client_data': 'e30', 'authenticator_data': 'x', 'signature': 'x', 'user_handle': 'x'}", OWN_RULE},
+	{"session", NULL, "", MAY_MISS},
+	{"logout", NULL, "", MAY_MISS},
+	{"session_end", "/v1/sessions/5e01", "", MAY_MISS},
+	{"sessions", NULL, "", NAMES},
+	{"sessions_end", NULL, "", NAMES},
+
 	/* trust */
 	{"ca", NULL, "", 0},
 	{"crl", "/v1/ca/users/crl", "", MAY_MISS},
