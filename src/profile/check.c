@@ -99,6 +99,8 @@ static struct str sample_input(const struct spec_type *t, struct str parameters,
 		{"guid", "inst-00000000000000000000"},
 		{"tree", "inst-00000000000000000000"},
 		{"state", "started"},
+		{"customer", "sample"},
+		{"zone", "example.com"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		json_set_str(a, input, str_from(texts[i].key), str_from(texts[i].value));

@@ -71,6 +71,8 @@ struct spec_raw {
 	struct spec_pairs publish;
 	struct request_raw *requests;
 	struct spec_port *ports;
+	struct spec_certificate *certificates;
+	size_t certificate_count;
 	size_t file_count, step_count, service_count, promise_count, request_count, port_count;
 };
 
@@ -245,6 +247,23 @@ static const struct json_field port_fields[] = {
 };
 static const struct json_desc port_desc = JSON_DESC(struct spec_port, port_fields, "Port", "A port it listens on.");
 
+static const struct json_field certificate_fields[] = {
+	JSON_STRS(struct spec_certificate, names.items, names.count, "names", 0, SPEC_CERTIFICATE_NAMES_MAX, 0,
+		  "DNS names and addresses; none: the instance's own name.", .max_bytes = 253, .check = spec_check_host),
+	JSON_STR(struct spec_certificate, key, "key", 1, 200, 0, "File of the private key; unsaid: etc/tls/NAME.key.",
+		 .check = spec_check_path),
+	JSON_STR(struct spec_certificate, chain, "chain", 1, 200, 0,
+		 "File of the certificate and what is above it; unsaid: etc/tls/NAME.pem.", .check = spec_check_path),
+	JSON_STR(struct spec_certificate, roots, "roots", 1, 200, 0, "File of the roots to believe.",
+		 .check = spec_check_path),
+	JSON_ENUM(struct spec_certificate, reload, "reload", reload_words, 0, "What a fresh one does to services.",
+		  .initial = SPEC_RELOAD_RESTART),
+	NAME_LIST(struct spec_certificate, services, "services", SPEC_SERVICES_MAX,
+		  "Services that read it; none: all."),
+};
+static const struct json_desc certificate_desc = JSON_DESC(struct spec_certificate, certificate_fields, "Certificate",
+	"A certificate whose key is made where it is used.");
+
 #define NAMED(m, count, M, name, key, desc, max, help, ...) \
 	JSON_NAMED(struct spec_raw, m, count, M, name, key, desc, 0, max, 0, help, __VA_ARGS__)
 static const struct json_field spec_fields[] = {
@@ -262,6 +281,8 @@ static const struct json_field spec_fields[] = {
 	      "Instances this one needs.", .check_key = spec_check_name),
 	NAMED(ports, port_count, struct spec_port, name, "ports", &port_desc, SPEC_PORTS_MAX, "Ports it listens on.",
 	      .check_key = spec_check_name),
+	NAMED(certificates, certificate_count, struct spec_certificate, name, "certificates", &certificate_desc,
+	      SPEC_CERTIFICATES_MAX, "Certificates of its names.", .check_key = spec_check_name),
 };
 /* clang-format on */
 static const struct json_desc spec_desc = JSON_DESC(
@@ -360,6 +381,14 @@ static int settle_promise(const struct promise_raw *raw, struct spec_promise *ou
 	return 0;
 }
 
+static void settle_certificate(struct spec_certificate *c, struct arena *a)
+{
+	if (!c->key.n)
+		c->key = arena_fmt(a, "etc/tls/%" STR_F ".key", STR_A(c->name));
+	if (!c->chain.n)
+		c->chain = arena_fmt(a, "etc/tls/%" STR_F ".pem", STR_A(c->name));
+}
+
 static struct str object_text(const struct json *tree, struct arena *a)
 {
 	return tree ? json_text(tree, a) : S("{}");
@@ -378,6 +407,8 @@ static int settle(const struct spec_raw *r, struct arena *a, struct profile_spec
 		.request_count = r->request_count,
 		.ports = r->ports,
 		.port_count = r->port_count,
+		.certificates = r->certificates,
+		.certificate_count = r->certificate_count,
 	};
 	s->files = ARENA_ARRAY(a, struct spec_file, s->file_count);
 	s->services = ARENA_ARRAY(a, struct spec_service, s->service_count);
@@ -400,6 +431,8 @@ static int settle(const struct spec_raw *r, struct arena *a, struct profile_spec
 		s->requests[i].parameters = object_text(r->requests[i].parameters, a);
 		s->requests[i].where = object_text(r->requests[i].where, a);
 	}
+	for (size_t i = 0; i < s->certificate_count; i++)
+		settle_certificate(&s->certificates[i], a);
 	return arena_check(a, e);
 }
 

@@ -24,6 +24,8 @@ enum {
 	SPEC_PUBLISH_MAX = 64,
 	SPEC_REQUESTS_MAX = 32,
 	SPEC_PORTS_MAX = 64,
+	SPEC_CERTIFICATES_MAX = 16,
+	SPEC_CERTIFICATE_NAMES_MAX = 32,
 	SPEC_STRING_MAX = 16 << 10, /* any other text */
 };
 
@@ -194,6 +196,16 @@ struct spec_port {
 	struct str protocol; /* "tcp" or "udp" */
 };
 
+/* A certificate of the cloud's authority services. Its key is made in the partition. */
+struct spec_certificate {
+	struct str name;
+	struct spec_list names;	 /* DNS names and addresses; none: the instance's own name */
+	struct str key, chain;	 /* files relative to /hoc: "etc/tls/NAME.key", "….pem" */
+	struct str roots;	 /* file for the roots to believe; "" none */
+	enum spec_reload reload; /* what a fresh chain does to `services`, as with files */
+	struct spec_list services;
+};
+
 /* Arrays are sorted by name (files: by path); setup keeps the order of the profile. */
 struct profile_spec {
 	struct spec_file *files;
@@ -209,6 +221,8 @@ struct profile_spec {
 	size_t request_count;
 	struct spec_port *ports;
 	size_t port_count;
+	struct spec_certificate *certificates;
+	size_t certificate_count;
 };
 
 /*

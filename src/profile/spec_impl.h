@@ -11,6 +11,7 @@ MUST int spec_check_url(struct str s, struct err *e);	     /* http:// or https:/
 MUST int spec_check_package(struct str s, struct err *e);    /* Debian policy 5.6.1 */
 MUST int spec_check_suite(struct str s, struct err *e);	     /* [a-z][a-z0-9-]* */
 MUST int spec_check_address(struct str s, struct err *e);    /* digits of an IP address */
+MUST int spec_check_host(struct str s, struct err *e);	     /* DNS name, *.name, or address */
 MUST int spec_check_octal_mode(struct str s, struct err *e); /* "0640" */
 /* SIGHUP → 1; 0 if there is no such name. */
 int spec_signal_number(struct str name);

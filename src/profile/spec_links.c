@@ -78,6 +78,73 @@ static int check_files(const struct profile_spec *s, struct err *e)
 	return 0;
 }
 
+/* ---- certificates -------------------------------------------------------------------------- */
+
+/* The files of a certificate: `which` 0 … 2; "" if it has none. */
+static struct str certificate_file(const struct spec_certificate *c, size_t which,
+				   const char **word)
+{
+	static const char *const words[] = {"key", "chain", "roots"};
+	*word = words[which];
+	return which == 0 ? c->key : which == 1 ? c->chain : c->roots;
+}
+
+/* The same, or one the folder of the other. */
+static bool are_in_the_way(struct str a, struct str b)
+{
+	struct str low = a.n < b.n ? a : b, high = a.n < b.n ? b : a;
+	return str_starts(high, low) && (low.n == high.n || high.p[low.n] == '/');
+}
+
+/* Before it stand the files, certificates 0 … `at`, and of its own files those before `which`. */
+static bool is_free(const struct profile_spec *s, size_t at, size_t which, struct str path)
+{
+	const char *word;
+	for (size_t i = 0; i < s->file_count; i++)
+		if (are_in_the_way(s->files[i].path, path))
+			return false;
+	for (size_t i = 0; i <= at; i++)
+		for (size_t k = 0; k < (i < at ? 3 : which); k++) {
+			struct str other = certificate_file(&s->certificates[i], k, &word);
+			if (other.n && are_in_the_way(other, path))
+				return false;
+		}
+	return true;
+}
+
+static int check_certificate(const struct profile_spec *s, size_t at, struct err *e)
+{
+	const struct spec_certificate *c = &s->certificates[at];
+	const char *word;
+	for (size_t k = 0; k < 3; k++) {
+		struct str path = certificate_file(c, k, &word);
+		struct place p = place("certificates.%" STR_F ".%s", STR_A(c->name), word);
+		if (path.n && !is_free(s, at, k, path))
+			return err_field(e, p.text, "\"%" STR_F "\" is another file's place",
+					 STR_A(path));
+	}
+	for (size_t i = 0; i < c->services.count; i++) {
+		struct place p =
+			place("certificates.%" STR_F ".services[%zu]", STR_A(c->name), i);
+		struct str name = c->services.items[i];
+		if (check_service_name(s, name, p.text, e) < 0)
+			return -1;
+		if (c->reload == SPEC_RELOAD_SIGNAL &&
+		    !profile_spec_service(s, name)->reload_signal)
+			return err_field(e, p.text, "\"%" STR_F "\" has no reload_signal",
+					 STR_A(name));
+	}
+	return 0;
+}
+
+static int check_certificates(const struct profile_spec *s, struct err *e)
+{
+	for (size_t i = 0; i < s->certificate_count; i++)
+		if (check_certificate(s, i, e) < 0)
+			return -1;
+	return 0;
+}
+
 static int check_setup(const struct profile_spec *s, struct err *e)
 {
 	for (size_t i = 0; i < s->step_count; i++) {
@@ -165,7 +232,8 @@ static int check_promises(const struct profile_spec *s, struct err *e)
 
 MUST int spec_check_links(const struct profile_spec *s, struct err *e)
 {
-	if (check_files(s, e) < 0 || check_setup(s, e) < 0 || check_services(s, e) < 0)
+	if (check_files(s, e) < 0 || check_setup(s, e) < 0 || check_services(s, e) < 0 ||
+	    check_certificates(s, e) < 0)
 		return -1;
 	return check_promises(s, e);
 }

@@ -93,6 +93,22 @@ MUST int spec_check_address(struct str s, struct err *e)
 	return 0;
 }
 
+/* Whether the name is his to have is for the cloud to say; here only that it looks like one. */
+MUST int spec_check_host(struct str s, struct err *e)
+{
+	struct err ignored = ERR_INIT;
+	struct str rest = str_starts(s, S("*.")) ? str_sub(s, 2, s.n) : s, label;
+	bool is_name = rest.n && rest.n <= 253;
+	if (spec_check_address(s, &ignored) == 0 && (str_find_char(s, ':') < s.n))
+		return 0;
+	while (is_name && rest.p && str_split(&rest, '.', &label))
+		is_name = label.n && label.n <= 63 && is_all_of(label, LOWER DIGITS "-") &&
+			  label.p[0] != '-' && label.p[label.n - 1] != '-';
+	return is_name ? 0
+		       : err_fail(e, ERR_INVALID,
+				  "is not a DNS name in lower case or an address");
+}
+
 MUST int spec_check_octal_mode(struct str s, struct err *e)
 {
 	if (s.n != 4 || s.p[0] != '0' || !is_all_of(s, "01234567"))

@@ -173,6 +173,10 @@ static const char full_spec[] =
 	"\"publish\":{\"url\":\"http://x\"},"
 	"\"requests\":{\"db\":{\"release\":\"postgresql\",\"parameters\":{\"a\":1},\"where\":"
 	"null}},"
+	"\"certificates\":{\"web\":{},\"api\":{\"names\":[\"api.example.com\",\"*.example."
+	"com\","
+	"\"10.0.0.1\",\"fd00::1\"],\"key\":\"var/k\",\"chain\":\"var/c\",\"roots\":\"var/"
+	"r\",\"reload\":\"signal\",\"services\":[\"web\"]}},"
 	"\"ports\":{\"http\":{\"port\":80}}}";
 
 static void a_spec_is_read_with_defaults(void **state)
@@ -216,6 +220,17 @@ static void a_spec_is_read_with_defaults(void **state)
 	assert_true(str_is(s.requests[0].where, "{}"));
 	assert_true(str_is(s.requests[0].type, "default"));
 	assert_true(str_is(s.ports[0].protocol, "tcp"));
+	assert_int_equal(s.certificate_count, 2);
+	const struct spec_certificate *api = &s.certificates[0], *own = &s.certificates[1];
+	assert_int_equal(api->names.count, 4);
+	assert_true(str_is(api->key, "var/k") && str_is(api->chain, "var/c") &&
+		    str_is(api->roots, "var/r"));
+	assert_int_equal(api->reload, SPEC_RELOAD_SIGNAL);
+	assert_int_equal(own->names.count, 0);
+	assert_true(str_is(own->key, "etc/tls/web.key") &&
+		    str_is(own->chain, "etc/tls/web.pem"));
+	assert_int_equal(own->roots.n, 0);
+	assert_int_equal(own->reload, SPEC_RELOAD_RESTART);
 }
 
 static void an_empty_spec_is_a_spec(void **state)
@@ -230,6 +245,42 @@ static void an_empty_spec_is_a_spec(void **state)
 #define PROMISE(text) "{\"services\":{\"s\":{\"exec\":[\"/s\"]}},\"promises\":{\"p\":" text "}}"
 #define FILE_(path, text) \
 	"{\"services\":{\"s\":{\"exec\":[\"/s\"]}},\"files\":{\"" path "\":" text "}}"
+
+#define CERT(text) \
+	"{\"services\":{\"s\":{\"exec\":[\"/s\"]}},\"files\":{\"etc/f\":\"\"}," \
+	"\"certificates\":{" text "}}"
+
+static void bad_certificates_name_the_path(void **state)
+{
+	static const struct {
+		const char *text, *field;
+	} cases[] = {
+		{CERT("\"C\":{}"), "certificates.C"},
+		{CERT("\"c\":{\"more\":1}"), "certificates.c.more"},
+		{CERT("\"c\":{\"names\":[\"a.b\",\"A.b\"]}"), "certificates.c.names[1]"},
+		{CERT("\"c\":{\"names\":[\"*.*.b\"]}"), "certificates.c.names[0]"},
+		{CERT("\"c\":{\"names\":[\"a..b\"]}"), "certificates.c.names[0]"},
+		{CERT("\"c\":{\"names\":[\"-a.b\"]}"), "certificates.c.names[0]"},
+		{CERT("\"c\":{\"key\":\"../x\"}"), "certificates.c.key"},
+		{CERT("\"c\":{\"key\":\"etc/f\"}"), "certificates.c.key"},
+		{CERT("\"c\":{\"key\":\"etc/f/g\"}"), "certificates.c.key"},
+		{CERT("\"c\":{\"chain\":\"etc/tls/c.key\"}"), "certificates.c.chain"},
+		{CERT("\"c\":{\"roots\":\"etc\"}"), "certificates.c.roots"},
+		{CERT("\"b\":{},\"c\":{\"key\":\"etc/tls/b.pem\"}"), "certificates.c.key"},
+		{CERT("\"c\":{\"reload\":\"x\"}"), "certificates.c.reload"},
+		{CERT("\"c\":{\"services\":[\"x\"]}"), "certificates.c.services[0]"},
+		{CERT("\"c\":{\"reload\":\"signal\",\"services\":[\"s\"]}"),
+		 "certificates.c.services[0]"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct profile_spec spec;
+		struct err e = ERR_INIT;
+		assert_int_equal(profile_spec_read(str_from(cases[i].text), *state, &spec, &e),
+				 -1);
+		assert_int_equal(e.kind, ERR_INVALID);
+		assert_string_equal(e.field, cases[i].field);
+	}
+}
 
 static void bad_specs_name_the_path(void **state)
 {
@@ -326,6 +377,7 @@ int main(void)
 		WITH_ARENA(a_spec_is_read_with_defaults),
 		WITH_ARENA(an_empty_spec_is_a_spec),
 		WITH_ARENA(bad_specs_name_the_path),
+		WITH_ARENA(bad_certificates_name_the_path),
 		WITH_ARENA(a_spec_that_is_not_json_is_invalid),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
