@@ -281,7 +281,7 @@ def uacme(place, name):
 def tiny(place, name, check=True):
     """acme-tiny with the account tiny.key: what it said."""
     key, csr = place.folder / f"{name}.key", place.folder / f"{name}.csr"
-    place.run("openssl", "req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-subj", "/", "-addext",
+    place.run("openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-subj", "/", "-addext",
               f"subjectAltName=DNS:{name}", "-out", csr)
     return place.run("acme-tiny", "--account-key", place.folder / "tiny.key", "--csr", csr, "--acme-dir", place.tokens,
                      "--disable-check", "--directory-url", place.directory, check=check)
