@@ -6,6 +6,12 @@
  */
 /* clang-format off */
 #define LOG_EVENTS(X) \
+	X("agent.authority.ended", "nothing is delegated to this node any more; its issuer is removed", "nothing") \
+	X("agent.authority.fresh", "the node has a fresh issuer of certificates for its tenants' names", "nothing") \
+	X("agent.authority.issued", "the master did not answer: the node issued a certificate itself", "nothing: the master is told when it is back") \
+	X("agent.authority.kept", "what is delegated to the node could not be asked, or its issuer not renewed; it is tried again", "look at the master, if it lasts") \
+	X("agent.certificate.fresh", "an instance has a fresh certificate", "nothing") \
+	X("agent.certificate.kept", "certificates of an instance could not be renewed; the old ones stay and it is tried again", "read the text") \
 	X("agent.child.unasked", "an instance could not ask for its children", "nothing: it goes on with what it knows and asks again") \
 	X("agent.crl.refused", "the cloud's list of revoked certificates does not hold; it is passed over", "ask the operator of the master") \
 	X("agent.identity.kept", "the node's certificate could not be renewed; it is tried again", "look at the master; a certificate that ended is renewed for 30 days more") \
@@ -43,6 +49,8 @@
 	X("master.acme.asked", "a challenge of an ACME client was validated, or not (debug)", "nothing") \
 	X("master.certificate.made", "the master made its own certificate anew", "nothing") \
 	X("master.chain.broken", "the audit chain does not fit together", "keep a copy of the database and find out who changed it") \
+	X("master.issuer.ending", "an authority's issuer comes to its end and is not rolled over by the master itself", "read the text: sign another where the root is (hoc ca request-issuer), or roll the root over") \
+	X("master.issuer.rolled", "the master rolled an authority's issuer over: the old one comes to its end", "nothing") \
 	X("master.job.failed", "a job of the master failed; it is tried again", "read the text") \
 	X("master.ready", "the master listens at the address", "nothing") \
 	X("program.failed", "a program ended because of an error", "read the text; the exit code tells its kind") \

@@ -114,7 +114,10 @@ MUST int master_identity_open(const char *dir, const struct master_secrets *s, s
 		return -1;
 	struct hash name = key_name(out->key);
 	hash_text(&name, out->key_name);
-	return cert_trust_new(ca_roots(out->users), &out->trust, e);
+	/* With the chain, what clients leave out is found, and revocation lists can be added. */
+	struct str pem = arena_fmt(a, "%" STR_F "%" STR_F, STR_A(ca_roots(out->users)),
+				   STR_A(ca_chain(out->users)));
+	return arena_check(a, e) < 0 ? -1 : cert_trust_new(pem, &out->trust, e);
 }
 
 void master_identity_close(struct master_identity *i)

@@ -39,7 +39,7 @@ struct master_identity {
 	struct ca *users, *services;
 	struct key *key;
 	char key_name[HASH_TEXT_SIZE];
-	struct cert_trust *trust; /* roots of users */
+	struct cert_trust *trust; /* roots of users, and what is below them */
 	char eab[MASTER_EAB_BYTES];
 	struct tls_server *tls; /* NULL until master_identity_show */
 	int64_t renew_at_ms;	/* of the certificate that is shown */

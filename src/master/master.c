@@ -10,11 +10,17 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "master/issuers.h"
 #include "master/master_impl.h"
 #include "profile/eval.h"
 #include "store/event.h"
 
-enum { JOB_ROWS = 200, EVAL_IDLE_MS = 600000, CERTIFY_AGAIN_MS = 600000 };
+enum {
+	JOB_ROWS = 200,
+	EVAL_IDLE_MS = 600000,
+	CERTIFY_AGAIN_MS = 600000,
+	ISSUERS_EVERY_MS = 24 * 3600 * 1000,
+};
 
 /* ---- start --------------------------------------------------------------------------------- */
 
@@ -77,9 +83,40 @@ static struct rate_limits limits_of(const struct master_limits *l)
 		}};
 }
 
+/*
+ * Rolls issuers over that are due. Not being able to is told and stops nothing: they still sign,
+ * and there is time.
+ */
+MUST static int renew_issuers(struct master *m, struct err *e)
+{
+	const struct master_options *o = m->options;
+	struct master_secrets secrets = {.passphrase = S("")};
+	struct err why = ERR_INIT;
+	int64_t now_ms = clock_now_ms(clock_system());
+	m->issuers_at_ms = now_ms + ISSUERS_EVERY_MS;
+	if (!master_issuers_are_due(&m->identity, now_ms)) {
+		master_issuers_tell(&m->identity, now_ms);
+		return 0;
+	}
+	int rc = 0;
+	if (master_secrets_read(o->passphrase_file, o->pin_file, m->a, &secrets, &why) < 0) {
+		m->has_stuck_issuer = true;
+		log_err(LOG_WARN, "master.issuer.ending", &why);
+	} else {
+		rc = master_issuers_roll(&m->identity, &secrets, now_ms, m->a,
+					 &m->has_stuck_issuer);
+	}
+	master_secrets_wipe(&secrets);
+	if (rc == 0)
+		return 0;
+	master_identity_close(&m->identity);
+	return master_open_identity(m, e);
+}
+
 MUST static int start(struct master *m, struct err *e)
 {
 	if (master_open_data(m, e) < 0 || master_open_identity(m, e) < 0 ||
+	    (!m->options->is_local && renew_issuers(m, e) < 0) ||
 	    master_open_database(m, e) < 0 || master_open_api(m, e) < 0)
 		return -1;
 	bool is_tls = !m->options->is_local;
@@ -146,6 +183,38 @@ static void renew_certificate(struct master *m)
 	log_err(LOG_ERROR, "master.job.failed", &e, KV_C("job", "certificate"));
 }
 
+/* Could this master start again as it did: are its secrets still where they were? */
+static bool may_start_again(struct master *m, struct err *e)
+{
+	struct master_secrets secrets = {.passphrase = S("")};
+	struct master_identity trial = {.dir = NULL};
+	const struct master_options *o = m->options;
+	arena_clear(m->job_arena);
+	int rc =
+		master_secrets_read(o->passphrase_file, o->pin_file, m->job_arena, &secrets, e);
+	if (rc == 0)
+		rc = master_identity_open(o->data, &secrets, m->job_arena, &trial, e);
+	master_identity_close(&trial);
+	master_secrets_wipe(&secrets);
+	return rc == 0;
+}
+
+/* Once a day. An issuer that is due is rolled over by beginning anew. */
+static void look_at_issuers(struct master *m)
+{
+	struct err e = ERR_INIT;
+	int64_t now_ms = clock_now_ms(clock_system());
+	if (m->options->is_local || now_ms < m->issuers_at_ms)
+		return;
+	m->issuers_at_ms = now_ms + ISSUERS_EVERY_MS;
+	if (m->has_stuck_issuer || !master_issuers_are_due(&m->identity, now_ms))
+		master_issuers_tell(&m->identity, now_ms);
+	else if (may_start_again(m, &e))
+		m->begins_anew = true;
+	else
+		log_err(LOG_WARN, "master.issuer.ending", &e);
+}
+
 static void do_jobs(struct master *m)
 {
 	struct err e = ERR_INIT;
@@ -155,16 +224,17 @@ static void do_jobs(struct master *m)
 	else
 		api_http_wake(m->http, &r.out);
 	renew_certificate(m);
+	look_at_issuers(m);
 	profile_eval_trim(m->eval, EVAL_IDLE_MS);
 }
 
-/* Until a signal asks for the end. */
+/* Until a signal asks for the end, or the master has to begin anew. */
 static void serve(struct master *m)
 {
 	const struct timespec pause = {.tv_sec = MASTER_JOB_MS / 1000,
 				       .tv_nsec = MASTER_JOB_MS % 1000 * 1000000};
 	check_chain(m);
-	for (;;) {
+	while (!m->begins_anew) {
 		int sig = sigtimedwait(&m->signals, NULL, &pause);
 		if (sig == SIGTERM || sig == SIGINT)
 			return;
@@ -185,21 +255,34 @@ static void tell_stopped(struct master *m)
 		  KV_I("reads", (int64_t)c.reads));
 }
 
-MUST int master_run(const struct master_options *options, struct err *e)
+/* 1: it has to begin anew. */
+MUST static int run_once(const struct master_options *options, const sigset_t *signals,
+			 struct err *e)
 {
-	struct master m = {.options = options, .lock_fd = -1};
-	if (check_options(options, e) < 0)
-		return -1;
-	(void)sigemptyset(&m.signals);
-	(void)sigaddset(&m.signals, SIGTERM);
-	(void)sigaddset(&m.signals, SIGINT);
-	(void)pthread_sigmask(SIG_BLOCK, &m.signals, &m.old_signals);
+	struct master m = {.options = options, .lock_fd = -1, .signals = *signals};
 	int rc = start(&m, e);
 	if (rc == 0) {
 		serve(&m);
 		tell_stopped(&m);
+		rc = m.begins_anew;
 	}
 	master_close(&m);
-	(void)pthread_sigmask(SIG_SETMASK, &m.old_signals, NULL);
+	return rc;
+}
+
+MUST int master_run(const struct master_options *options, struct err *e)
+{
+	struct master_options o = *options;
+	sigset_t signals, old_signals;
+	int rc;
+	if (check_options(options, e) < 0)
+		return -1;
+	(void)sigemptyset(&signals);
+	(void)sigaddset(&signals, SIGTERM);
+	(void)sigaddset(&signals, SIGINT);
+	(void)pthread_sigmask(SIG_BLOCK, &signals, &old_signals);
+	while ((rc = run_once(&o, &signals, e)) > 0)
+		o.ready_fd = 0; /* who waited for it was told */
+	(void)pthread_sigmask(SIG_SETMASK, &old_signals, NULL);
 	return rc;
 }

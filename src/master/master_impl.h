@@ -6,6 +6,7 @@
  *   master.c    start, jobs, stop
  *   open.c      data, database, authorities, api: what running and init both need
  *   init.c      makes the authorities
+ *   issuers.c   rolls issuers over that come to their end
  *   identity.c  the authorities and the master's own certificate, as files
  */
 #include <signal.h>
@@ -30,7 +31,10 @@ struct master {
 	struct api_http *http;
 	struct master_acme *acme; /* NULL in local mode */
 	struct str address_path;
-	sigset_t signals, old_signals;
+	sigset_t signals;
+	int64_t issuers_at_ms; /* when they are looked at next */
+	bool has_stuck_issuer; /* due, and could not be rolled over: a fresh start does not help */
+	bool begins_anew;
 };
 
 /* Memory, lock, settings. */
