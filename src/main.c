@@ -19,6 +19,7 @@
 #include "cli/ca.h"
 #include "cli/client.h"
 #include "cli/identity.h"
+#include "cli/passkey.h"
 #include "cli/people.h"
 #include "cli/secret.h"
 #include "cli/settings.h"
@@ -712,11 +713,11 @@ static const struct cli_cmd pages[] = {
 
 int main(int argc, char **argv)
 {
-	const struct cli_table tables[] = {cli_commands,	cli_identity_commands,
-					   cli_people_commands, cli_secret_commands,
-					   cli_ca_commands,	cli_acme_commands,
-					   cli_audit_commands,	{daemons, ARRAY_LEN(daemons)},
-					   cli_own_commands,	{pages, ARRAY_LEN(pages)}};
+	const struct cli_table tables[] = {
+		cli_commands,	      cli_identity_commands,	cli_people_commands,
+		cli_secret_commands,  cli_ca_commands,		cli_acme_commands,
+		cli_passkey_commands, cli_audit_commands,	{daemons, ARRAY_LEN(daemons)},
+		cli_own_commands,     {pages, ARRAY_LEN(pages)}};
 	/* Directories of a node are searched by its tenants' users; what is secret has a mode of its own. */
 	(void)umask(022);
 	if (argc == 2 && strcmp(argv[1], PROFILE_EVAL_VERB) == 0)
