@@ -40,18 +40,30 @@ static ssize_t read_all(int fd, char *p, size_t n)
 	return (ssize_t)got;
 }
 
-/* Grows with what arrives, so that files of /proc (size 0) are read too. */
+static void wipe_buf(struct buf *b)
+{
+	if (b->p)
+		explicit_bzero(b->p, b->n);
+	buf_fini(b);
+}
+
+/*
+ * Grows with what arrives, so that files of /proc (size 0) are read too. The file may be a secret:
+ * of what is read, nothing stays but the caller's text.
+ */
 static int read_stream(int fd, const char *path, size_t max_bytes, struct arena *a,
 		       struct str *out, struct err *e)
 {
-	struct buf b CLEAN(buf_fini) = BUF_INIT(max_bytes);
+	struct buf b CLEAN(wipe_buf) = BUF_INIT(max_bytes);
 	char chunk[16384];
 	ssize_t n = 0;
 	/* A file without end (a device, a log that grows) is left once it passed the maximum. */
 	while (!b.has_failed && (n = read_all(fd, chunk, sizeof chunk)) > 0)
 		buf_add(&b, str_of(chunk, (size_t)n));
+	int failed = errno;
+	explicit_bzero(chunk, sizeof chunk);
 	if (n < 0)
-		return err_os(e, errno, "read %s", path);
+		return err_os(e, failed, "read %s", path);
 	if (buf_check(&b, e) < 0)
 		return err_in(e, "read %s", path);
 	*out = arena_dup(a, buf_str(&b));
