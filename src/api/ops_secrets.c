@@ -6,10 +6,12 @@
 #include "api/pages.h"
 #include "api/params.h"
 #include "api/secrets.h"
+#include "api/trust_names.h"
 #include "api/views.h"
 #include "profile/secrets.h"
 #include "store/certificate.h"
 #include "store/customer.h"
+#include "store/domain.h"
 #include "store/identity.h"
 #include "store/instance.h"
 #include "store/person.h"
@@ -49,8 +51,8 @@ static const struct json_desc recipient_desc = JSON_DESC(struct recipient, recip
 struct recipients {
 	struct str mode;
 	int64_t rotation;
-	struct str person;
-	struct json *readers;
+	struct str person, customer, zone;
+	struct json *readers, *names;
 	struct recipient *items, *nodes;
 	size_t n, node_count;
 };
@@ -58,6 +60,9 @@ static const struct json_field recipients_fields[] = {
 	JSON_STR(struct recipients, mode, "mode", 0, INT64_MAX, 0, "sealed, or clear: nothing is to be sealed."),
 	JSON_I64(struct recipients, rotation, "rotation", 0, INT64_MAX, 0, "When it grows, secrets are made anew."),
 	JSON_STR(struct recipients, person, "person", 0, INT64_MAX, 0, "Who asked for the instance; empty: an instance did."),
+	JSON_STR(struct recipients, customer, "customer", 0, INT64_MAX, 0, "Whose the instance is."),
+	JSON_STR(struct recipients, zone, "zone", 0, INT64_MAX, 0, "The cloud's zone; empty: it has none."),
+	JSON_TREE(struct recipients, names, "names", 0, "DNS names that the customer has, each with all below it."),
 	JSON_TREE(struct recipients, readers, "readers", 0, "Names of persons who may read besides."),
 	JSON_STRUCTS(struct recipients, items, n, struct recipient, "recipients", &recipient_desc, 0, INT64_MAX, 0, "Every key to seal what is published to. Check certificate and statement first."),
 	JSON_STRUCTS(struct recipients, nodes, node_count, struct recipient, "node", &recipient_desc, 0, INT64_MAX, 0, "Keys of the node that it is on: to seal its parameters to."),
@@ -194,6 +199,28 @@ MUST static int fill(struct api_call *c, const struct instance *i, struct recipi
 	return 0;
 }
 
+/* CUSTOMER.ZONE and his domains. */
+MUST static int fill_names(struct api_call *c, const struct instance *i, struct recipients *v,
+			   struct err *e)
+{
+	struct domain *domains = NULL;
+	size_t n = 0;
+	v->names = json_array_new(c->a);
+	v->customer = i->customer;
+	v->zone = str_from(c->api->options.zone ? c->api->options.zone : "");
+	if (!secrets_are_guarded(c))
+		return 0;
+	if (store_domain_list(c->tx, c->a, i->customer_id, &domains, &n, e) < 0)
+		return -1;
+	if (v->zone.n && trust_is_label(i->customer))
+		json_add_str(c->a, v->names,
+			     arena_fmt(c->a, "%" STR_F ".%" STR_F, STR_A(i->customer),
+				       STR_A(v->zone)));
+	for (size_t k = 0; k < n; k++)
+		json_add_str(c->a, v->names, domains[k].name);
+	return arena_check(c->a, e);
+}
+
 MUST static int answer_recipients(struct api_call *c, const struct instance *i, struct err *e)
 {
 	bool is_clear = i->takes_clear || !secrets_are_guarded(c);
@@ -202,7 +229,7 @@ MUST static int answer_recipients(struct api_call *c, const struct instance *i, 
 		.rotation = i->rotation,
 		.person = i->person,
 	};
-	if (load(c, i->readers_json, &v.readers, e) < 0 ||
+	if (load(c, i->readers_json, &v.readers, e) < 0 || fill_names(c, i, &v, e) < 0 ||
 	    (secrets_are_guarded(c) && fill(c, i, &v, e) < 0))
 		return -1;
 	return call_answer(c, 200, &recipients_out, &v, e);
