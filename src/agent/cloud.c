@@ -191,6 +191,17 @@ static void take_recipients(const struct judge *j, const struct json *list,
 	}
 }
 
+/* What a kept text and the master's answer have alike. */
+static void read_names(const struct json *doc, struct arena *a, struct recipients *r)
+{
+	const struct json *names = json_get(doc, S("names"));
+	r->customer = text_of(doc, "customer");
+	r->zone = text_of(doc, "zone");
+	r->names = ARENA_ARRAY(a, struct str, CLOUD_NAMES_MAX);
+	for (size_t i = 0; r->names && i < json_count(names) && i < CLOUD_NAMES_MAX; i++)
+		r->names[r->name_count++] = json_str_of(json_at(names, i), S(""));
+}
+
 static int read_list(struct str body, const char *list, struct str roots, struct str chain,
 		     struct str crl, int64_t now_ms, struct arena *a, struct recipients *out,
 		     struct err *e)
@@ -205,6 +216,7 @@ static int read_list(struct str body, const char *list, struct str roots, struct
 		return err_field(e, "mode", "is missing in the master's answer");
 	r.is_sealed = str_is(mode, "sealed");
 	r.rotation = json_i64_of(json_get(doc, S("rotation")), 0);
+	read_names(doc, a, &r);
 	struct err unlisted = ERR_INIT;
 	if (trust_of(roots, chain, now_ms, a, &trust, e) < 0)
 		return -1;
@@ -238,6 +250,12 @@ struct str recipients_text(const struct recipients *r, struct arena *a)
 	json_set_bool(a, o, S("sealed"), r->is_sealed);
 	json_set_i64(a, o, S("rotation"), r->rotation);
 	json_set(a, o, S("keys"), keys);
+	struct json *names = json_array_new(a);
+	for (size_t i = 0; i < r->name_count; i++)
+		json_add_str(a, names, r->names[i]);
+	json_set_str(a, o, S("customer"), r->customer);
+	json_set_str(a, o, S("zone"), r->zone);
+	json_set(a, o, S("names"), names);
 	return json_text(o, a);
 }
 
@@ -257,6 +275,7 @@ MUST int recipients_parse(struct str text, struct arena *a, struct recipients *o
 			return err_fail(e, ERR_CORRUPT, "kept recipients are not whole");
 		r.keys[r.count++] = key;
 	}
+	read_names(doc, a, &r);
 	*out = r;
 	return arena_check(a, e);
 }

@@ -9,7 +9,12 @@
 #include "trust/age.h"
 #include "trust/cert.h"
 
-enum { CLOUD_MASTERS_MAX = 8, CLOUD_RECIPIENTS_MAX = AGE_RECIPIENTS_MAX, CLOUD_TEXT_MAX = 240 };
+enum {
+	CLOUD_MASTERS_MAX = 8,
+	CLOUD_RECIPIENTS_MAX = AGE_RECIPIENTS_MAX,
+	CLOUD_TEXT_MAX = 240,
+	CLOUD_NAMES_MAX = 100
+};
 
 struct cloud {
 	struct proof_key masters[CLOUD_MASTERS_MAX];
@@ -29,6 +34,10 @@ struct recipients {
 	int64_t rotation; /* secrets of an older one are made anew */
 	struct str *keys; /* recipients, "age1…" */
 	size_t count;
+	/* Whose the instance is, the cloud's zone ("" if it has none), and the names that are the
+	 * customer's with all below them: what a node may issue for him. */
+	struct str customer, zone, *names;
+	size_t name_count;
 	char left_out[CLOUD_TEXT_MAX]; /* who is not among them, and why; "" if nobody */
 };
 

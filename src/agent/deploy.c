@@ -6,6 +6,7 @@
 
 #include <sys/stat.h>
 
+#include "agent/certs.h"
 #include "agent/deploy_impl.h"
 #include "base/fail.h"
 #include "base/file.h"
@@ -121,6 +122,8 @@ static int input_of(const struct deploy *d, const struct part *p, const struct m
 	json_set_str(a, i, S("guid"), w->guid);
 	json_set_str(a, i, S("tree"), w->tree);
 	json_set_str(a, i, S("type"), plan->type->name);
+	json_set_str(a, i, S("customer"), plan->readers.customer);
+	json_set_str(a, i, S("zone"), plan->readers.zone);
 	json_set_str(a, i, S("state"), w->want == PLAN_STARTED ? S("started") : S("stopped"));
 	json_set(a, i, S("partition"), partition);
 	json_set(a, i, S("node"), node);
@@ -259,8 +262,9 @@ static int apply(const struct deploy *d, struct part *p, const struct machine_wi
 		return -1;
 	int rc = put_files(p, &home, plan, e);
 	files_close(&home);
-	if (rc < 0 || deploy_setup(d, p, w, plan, a, e) < 0 ||
-	    deploy_services(d, p, plan, a, e) < 0)
+	if (rc < 0 || certs_apply(d, p, w, plan, a, e) < 0 ||
+	    deploy_setup(d, p, w, plan, a, e) < 0 || deploy_services(d, p, plan, a, e) < 0 ||
+	    certs_told(p, &plan->spec, a, e) < 0)
 		return -1;
 	/* Saved before it is taken: a crash in between applies again and finds all equal. */
 	int64_t now_ms = clock_now_ms(d->clock);

@@ -82,6 +82,10 @@ void deploy_wipe_secrets(struct deploy_plan *plan);
 MUST int deploy_setup(const struct deploy *d, const struct part *p,
 		      const struct machine_wish *w, const struct deploy_plan *plan,
 		      struct arena *a, struct err *e);
+/* A changed file asks a running service to notice. */
+MUST int deploy_touch_service(const struct deploy *d, const struct part *p,
+			      const struct spec_service *s, enum deploy_touch touch,
+			      struct arena *a, struct err *e);
 /* Makes the services be those of the plan. */
 MUST int deploy_services(const struct deploy *d, const struct part *p, struct deploy_plan *plan,
 			 struct arena *a, struct err *e);

@@ -177,10 +177,9 @@ static int start_service(const struct deploy *d, const struct part *p,
 	return 0;
 }
 
-/* A changed file asks the running service to notice. */
-static int touch_service(const struct deploy *d, const struct part *p,
-			 const struct spec_service *s, enum deploy_touch touch, struct arena *a,
-			 struct err *e)
+MUST int deploy_touch_service(const struct deploy *d, const struct part *p,
+			      const struct spec_service *s, enum deploy_touch touch,
+			      struct arena *a, struct err *e)
 {
 	if (touch == DEPLOY_SIGNAL && s->reload_signal == 0)
 		touch = DEPLOY_RESTART;
@@ -291,7 +290,7 @@ MUST int deploy_services(const struct deploy *d, const struct part *p, struct de
 		enum deploy_touch touch = plan->touch[order[k]];
 		bool is_fresh = reply.outcome != SUPERVISE_UNCHANGED;
 		if (!is_fresh && touch != DEPLOY_LEAVE &&
-		    touch_service(d, p, s, touch, a, e) < 0)
+		    deploy_touch_service(d, p, s, touch, a, e) < 0)
 			return err_in(e, "service %" STR_F, STR_A(s->name));
 		fail_point("agent.service.started");
 	}

@@ -215,6 +215,7 @@ struct doer *doer_free(struct doer *d)
 	ev_watch_free(d->wake);
 	ev_watch_free(d->meter);
 	ev_watch_free(d->renew);
+	ev_watch_free(d->delegation);
 	machine_free(d->machine);
 	for (size_t i = 0; i < d->part_count; i++)
 		part_fini(&d->parts[i]);
@@ -293,7 +294,7 @@ MUST int doer_start(struct doer *d, struct str format_body, struct str node_body
 		return -1;
 	if (d->outbox_count)
 		machine_outbox_filled(d->machine);
-	if (doer_keys(d) && doer_renew_start(d, e) < 0)
+	if (doer_keys(d) && (doer_renew_start(d, e) < 0 || doer_authority_start(d, e) < 0))
 		return -1;
 	if (!d->meter_every_ms)
 		return 0;

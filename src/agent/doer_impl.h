@@ -2,7 +2,8 @@
 #pragma once
 /*
  * Inside of the doer: life (doer.c), steps (doer_step.c), requests (doer_talk.c), builds
- * (doer_build.c), usage (doer_meter.c), the certificate (doer_renew.c), what the supervisor
+ * (doer_build.c), usage (doer_meter.c), the certificate (doer_renew.c), its own
+ * issuer (doer_authority.c), what the supervisor
  * tells (doer_supervisor.c).
  */
 #include "agent/doer.h"
@@ -36,12 +37,13 @@ struct doer {
 	struct ndb *ndb;
 	struct profile_eval *eval;
 	struct supervise_client *supervisor;
-	struct ev_watch *wake, *meter, *renew;
+	struct ev_watch *wake, *meter, *renew, *delegation;
 	struct talkers *talkers; /* NULL: alone */
 	struct keys *keys;
 	struct renewal *renewal; /* under way, or NULL */
 	unsigned renew_failures;
-	int64_t renew_after_ms;
+	int64_t renew_after_ms, delegation_after_ms;
+	bool is_asking_delegation;
 	struct part *parts;
 	size_t part_count;
 	struct build *builds[DOER_RELEASES_MAX];
@@ -90,4 +92,6 @@ bool doer_misses_service(const struct part *p, const struct supervise_reply *rep
 
 /* Looks whether the node's certificate is to be renewed, now and from time to time. */
 MUST int doer_renew_start(struct doer *d, struct err *e);
+/* Looks whether an issuer is delegated to the node, and renews it, from time to time. */
+MUST int doer_authority_start(struct doer *d, struct err *e);
 void build_free(struct build *b);

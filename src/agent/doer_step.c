@@ -3,6 +3,7 @@
  * Steps of partitions: each is carried out by a thread of the `work` crew, and told to the
  * machine in the loop.
  */
+#include "agent/certs.h"
 #include "agent/doer_impl.h"
 #include "base/log.h"
 
@@ -56,6 +57,11 @@ static int check(struct step *s, bool is_test, struct err *e)
 	if (rc < 0)
 		return -1;
 	s->has_news = rc > 0;
+	rc = is_test ? 0 : certs_renew(&d->deploy, s->part, &s->wish, s->memory, e);
+	if (rc < 0)
+		return -1;
+	s->has_news = s->has_news || d->keys != NULL;
+	s->result.check_due_ms = MIN_OF(s->result.check_due_ms, certs_due_ms(s->part));
 	s->result.message = str_from(message);
 	if (is_test)
 		s->result.outcome = is_kept ? PLAN_OK : PLAN_NOT_YET;

@@ -160,6 +160,7 @@ static int flush_kind(struct doer *d, const struct parcel *k, const struct ndb_r
 static void flush_work(void *user)
 {
 	static const struct parcel promises = {"promise", "promises", "results"};
+	static const struct parcel issued = {"issued", "issued", "certificates"};
 	static const struct parcel usage = {"usage", "usage", "events"};
 	struct flush *f = user;
 	struct doer *d = f->doer;
@@ -171,6 +172,7 @@ static void flush_work(void *user)
 	    ndb_outbox_peek(d->ndb, FLUSH_ROWS, a, &rows, &count, &e) < 0 ||
 	    flush_kind(d, &promises, rows, count, a, &e) < 0 ||
 	    flush_kind(d, &usage, rows, count, a, &e) < 0 ||
+	    flush_kind(d, &issued, rows, count, a, &e) < 0 ||
 	    (count && ndb_outbox_drop(d->ndb, rows[count - 1].seq, &f->left, &e) < 0)) {
 		log_err(LOG_WARN, "agent.outbox.kept", &e);
 		return;

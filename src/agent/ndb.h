@@ -90,7 +90,7 @@ MUST int ndb_child(struct ndb *n, struct str guid, struct str name, struct arena
 MUST int ndb_save_child(struct ndb *n, struct str guid, struct str name, struct str connection,
 			struct err *e);
 
-/* The outbox. Rows of kind "usage" and "promise"; bodies are JSON objects. */
+/* The outbox. Rows of kind "usage", "promise" and "issued"; bodies are JSON objects. */
 struct ndb_row {
 	int64_t seq;
 	struct str kind, body;

@@ -49,6 +49,8 @@ struct part {
 	struct profile_spec spec;
 	struct part_promise *promises; /* with one of kind process for each service */
 	size_t promise_count;
+	int64_t certs_due_ms; /* when to look at its certificates (agent/certs.h) */
+	unsigned certs_failures;
 	int64_t probe_until_ms; /* until then a fresh deployment may still settle */
 
 	pthread_mutex_t lock;

@@ -31,6 +31,7 @@
 	X("agent.release.failed", "a release could not be built or removed; it is tried again", "read the text: it names the package or command") \
 	X("agent.release.refused", "a release cannot be taken on", "supply fewer releases to this node") \
 	X("agent.release.removed", "a release was removed from this node", "nothing") \
+	X("agent.report.barred", "the master refuses the node itself: its report waits, and is sent again", "look why: a key that is revoked, a clock; hoc node status") \
 	X("agent.report.refused", "the master refused a report", "the object was probably destroyed meanwhile") \
 	X("agent.secret.foreign", "what another instance keeps secret is not sealed to this node's key", "nothing, if it is sealed anew soon; else share it again") \
 	X("agent.secret.unread", "a reader's key does not prove itself: a secret is published without him", "renew his certificate, or remove the reader") \
