@@ -24,6 +24,7 @@ static const char *hex_of(struct cloud *c, const struct hash *h)
 
 void trusted_begin(struct trusted *t, struct cloud *c)
 {
+	static const struct str names[] = {S_INIT("cloud.test"), S_INIT("192.0.2.1")};
 	struct err e = ERR_INIT;
 	*t = (struct trusted){.c = c};
 	(void)snprintf(t->dir, sizeof t->dir, "/tmp/hoc-trusted-XXXXXX");
@@ -55,6 +56,8 @@ void trusted_begin(struct trusted *t, struct cloud *c)
 		.mode = "tls",
 		.cloud = "test",
 		.zone = "zone.test",
+		.names = names,
+		.name_count = ARRAY_LEN(names),
 		.users = t->users,
 		.services = t->services,
 		.key = t->master,
