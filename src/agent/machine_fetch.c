@@ -215,7 +215,7 @@ static void fetch_answered(struct machine *m, struct fetch *f, int status, struc
 {
 	struct err e = ERR_INIT;
 	f->token = 0;
-	if (status == 403 || status == 404) {
+	if ((status == 403 || status == 404) && !link_is_barred(status, body)) {
 		f->is_done = true;
 		instance_is_gone(m, f);
 		return;

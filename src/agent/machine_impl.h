@@ -136,6 +136,8 @@ void fetch_add(struct link *l, struct str guid);
 bool fetch_drive(struct machine *m);
 /* The answer to a fetch. */
 void fetch_take(struct machine *m, struct fetch *f, int status, struct str body);
+/* The master refuses us, not what we asked: whatever it was has to be asked again. */
+bool link_is_barred(int status, struct str body);
 /* The answers to reports. */
-void link_report_answered(struct machine *m, size_t slot, int status);
-void link_release_answered(struct machine *m, size_t slot, int status);
+void link_report_answered(struct machine *m, size_t slot, int status, struct str body);
+void link_release_answered(struct machine *m, size_t slot, int status, struct str body);

@@ -108,6 +108,24 @@ void link_fini(struct link *l)
 	mem_free(l->node_body);
 }
 
+/*
+ * 401 is always about who we are. 403 of a master that knows whom it talks to says of which kind
+ * it is (in the two shapes of our protocols); that of any other is about the object.
+ */
+bool link_is_barred(int status, struct str body)
+{
+	struct arena *a CLEAN(arena_freep) = NULL;
+	struct err e = ERR_INIT;
+	struct json *doc;
+	if (status != 403)
+		return status == 401;
+	if (arena_new(ANSWER_MEMORY, &a, &e) < 0 || json_parse(body, a, &doc, &e) < 0)
+		return false;
+	const struct json *error = json_get(doc, S("error")),
+			  *kind = json_get(error ? error : doc, S("kind"));
+	return str_is(json_str_of(kind, S("")), "forbidden");
+}
+
 /* ---- answers of the conversation -----------------------------------------------------------
  */
 
@@ -352,10 +370,10 @@ void machine_answer(struct machine *m, uint64_t token, int status, struct str bo
 			fetch_take(m, &l->fetches[i], status, body);
 	for (size_t i = 0; i < m->slots_n; i++)
 		if (m->slots[i].report_token == token)
-			link_report_answered(m, i, status);
+			link_report_answered(m, i, status, body);
 	for (size_t i = 0; i < m->releases_n; i++)
 		if (m->releases[i].report_token == token)
-			link_release_answered(m, i, status);
+			link_release_answered(m, i, status, body);
 	machine_plan(m);
 }
 

@@ -64,14 +64,18 @@ void link_report_slot(struct machine *m, size_t slot)
 }
 
 /* True if the report is over; false if it has to be said again later. */
-static bool is_report_over(struct machine *m, int status, const char *what)
+static bool is_report_over(struct machine *m, int status, struct str body, const char *what)
 {
 	struct link *l = &m->link;
+	bool is_barred = link_is_barred(status, body);
 	if (status / 100 == 2) {
 		l->report_failures = 0;
 		return true;
 	}
-	if (status / 100 == 4 && status != 408 && status != 429) {
+	if (is_barred)
+		log_event(LOG_WARN, "agent.report.barred", KV_C("what", what),
+			  KV_I("status", status), KV_S("body", str_sub(body, 0, 200)));
+	if (status / 100 == 4 && status != 408 && status != 429 && !is_barred) {
 		log_event(LOG_WARN, "agent.report.refused", KV_C("what", what),
 			  KV_I("status", status));
 		return true;
@@ -89,12 +93,12 @@ static bool is_destruction_known(const struct slot *s, int status)
 	return status / 100 == 2 || (is_unknown && s->facts.want == PLAN_DESTROYED);
 }
 
-void link_report_answered(struct machine *m, size_t slot, int status)
+void link_report_answered(struct machine *m, size_t slot, int status, struct str body)
 {
 	struct slot *s = &m->slots[slot];
 	s->report_token = 0;
 	s->facts.is_busy = false;
-	if (!is_report_over(m, status, s->name))
+	if (!is_report_over(m, status, body, s->name))
 		return;
 	if (s->telling == PLAN_TOLD_NOTHING) {
 		s->is_connection_told = true;
@@ -134,12 +138,12 @@ void link_tell_building(struct machine *m, size_t slot)
 				 S("building"));
 }
 
-void link_release_answered(struct machine *m, size_t slot, int status)
+void link_release_answered(struct machine *m, size_t slot, int status, struct str body)
 {
 	struct release_slot *r = &m->releases[slot];
 	r->report_token = 0;
 	r->facts.is_busy = false;
-	if (!is_report_over(m, status, r->release))
+	if (!is_report_over(m, status, body, r->release))
 		return;
 	r->facts.is_told = true;
 	if (!r->facts.is_wanted && r->facts.is_removed) {

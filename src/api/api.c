@@ -302,7 +302,12 @@ static int v0_status(const struct err *why, const char **phrase)
 	}
 }
 
-static void add_v0(struct buf *b, const struct err *why, int status, const char *phrase)
+/*
+ * In the reference protocol 403 is "it is not there" as well as "you may not": a node of ours,
+ * which drops a report for the first and keeps it for the second, is told which.
+ */
+static void add_v0(struct buf *b, const struct api_request *req, const struct err *why,
+		   int status, const char *phrase)
 {
 	buf_addf(b, "{\"status\": %d, \"type\": \"%s\", \"title\": ", status, phrase);
 	struct buf title CLEAN(buf_fini) = BUF_INIT(ERR_TEXT_MAX + ERR_FIELD_MAX);
@@ -311,6 +316,8 @@ static void add_v0(struct buf *b, const struct err *why, int status, const char 
 	buf_addf(&title, "%s", status == 500 ? "Internal server error" : why->text);
 	struct str t = buf_str(&title);
 	json_write_str(str_is_utf8(t) ? t : S("the request is not UTF-8"), b);
+	if (req->caller.kind == API_NODE)
+		buf_addf(b, ", \"kind\": \"%s\"", err_kind_info(why->kind)->name);
 	buf_add_c(b, '}');
 }
 
@@ -345,7 +352,7 @@ void api_refuse(struct api *api, const struct api_request *req, const struct err
 		acme_refuse(why, &b, out);
 	} else if (op_is_v0(req->target)) {
 		out->status = v0_status(why, &phrase);
-		add_v0(&b, why, out->status, phrase);
+		add_v0(&b, req, why, out->status, phrase);
 	} else {
 		out->status = v1_status(why);
 		add_v1(&b, why);

@@ -10,7 +10,7 @@
 	X("agent.authority.fresh", "the node has a fresh issuer of certificates for its tenants' names", "nothing") \
 	X("agent.authority.issued", "the master did not answer: the node issued a certificate itself", "nothing: the master is told when it is back") \
 	X("agent.authority.kept", "what is delegated to the node could not be asked, or its issuer not renewed; it is tried again", "look at the master, if it lasts") \
-	X("agent.certificate.fresh", "an instance has a fresh certificate", "nothing") \
+	X("agent.certificate.fresh", "services of an instance have a fresh certificate", "nothing") \
 	X("agent.certificate.kept", "certificates of an instance could not be renewed; the old ones stay and it is tried again", "read the text") \
 	X("agent.child.unasked", "an instance could not ask for its children", "nothing: it goes on with what it knows and asks again") \
 	X("agent.crl.refused", "the cloud's list of revoked certificates does not hold; it is passed over", "ask the operator of the master") \

@@ -299,6 +299,108 @@ static void a_refused_report_is_not_repeated(void **state)
 	assert_deployed(w, 0);
 }
 
+/* Who is refused himself (a key revoked by mistake, say) keeps what he has to tell. */
+static void a_report_waits_while_the_node_is_refused(void **state UNUSED)
+{
+	static const struct failure ways[] = {
+		{NULL, 401, ""},
+		{NULL, 401, "{\"status\":401,\"title\":\"show a certificate\"}"},
+		{NULL, 403,
+		 "{\"status\":403,\"title\":\"this key is revoked\",\"kind\":\"forbidden\"}"},
+		{NULL, 403, "{\"error\":{\"kind\":\"forbidden\",\"text\":\"not you\"}}"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
+		struct world w;
+		build_world(&w, 2);
+		w.fail_path = ".put.v0.software_inst";
+		w.fail_status = ways[i].status;
+		w.fail_body = ways[i].body;
+		deploy_one(&w);
+		int before = w.failed;
+		assert_true(before >= 1);
+		assert_false(machine_is_settled(w.m));
+		int64_t pauses[4];
+		for (size_t k = 0; k < ARRAY_LEN(pauses); k++) {
+			pauses[k] = w.wake_ms - w.now_ms;
+			pass_time(&w, pauses[k]);
+			run(&w);
+		}
+		assert_true(pauses[3] > pauses[0]); /* further and further apart */
+		assert_true(w.failed > before);
+		w.fail_path = NULL;
+		forget_journal(&w);
+		pass_time(&w, 400000);
+		run(&w);
+		assert_int_equal(times(&w, "\"started\""), 1);
+		assert_int_equal(times(&w, "connection_parameter_dict"), 1);
+		assert_int_equal(times(&w, "\"available\""), 1);
+		assert_deployed(&w, 0);
+		machine_free(w.m);
+	}
+}
+
+/* 403 is also what a master says of an object that is gone: such a report is over. */
+static void a_report_about_nothing_is_over(void **state UNUSED)
+{
+	static const char *const bodies[] = {
+		"", "{\"status\":403,\"type\":\"Forbidden\",\"title\":\"No instance found\"}",
+		"{\"status\":403,\"title\":\"No instance\",\"kind\":\"not-found\"}",
+		"{\"kind\":7}", "[\"forbidden\"]"};
+	for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
+		struct world w;
+		build_world(&w, 2);
+		w.fail_path = "put.v0.software_instance";
+		w.fail_status = 403;
+		w.fail_body = bodies[i];
+		deploy_one(&w);
+		assert_int_equal(w.failed, 2); /* connection, state */
+		pass_time(&w, 50000);
+		run(&w);
+		assert_int_equal(w.failed, 2);
+		assert_deployed(&w, 0);
+		machine_free(w.m);
+	}
+}
+
+/* The end of an instance is not forgotten because the node was refused when it told it. */
+static void a_destruction_is_told_by_a_node_that_was_refused(void **state)
+{
+	struct world *w = *state;
+	deploy_one(w);
+	w->fail_path = "instance_reported_state";
+	w->fail_status = 403;
+	w->fail_body = "{\"status\":403,\"title\":\"revoked\",\"kind\":\"forbidden\"}";
+	change(w, 0, "destroyed");
+	run(w);
+	assert_int_equal(times(w, "forget 0"), 0);
+	assert_true(str_is(machine_wish(w->m, 0)->guid, "inst-a"));
+	w->fail_path = NULL;
+	pass_time(w, 50000);
+	run(w);
+	assert_int_equal(times(w, "forget 0 inst-a"), 1);
+	assert_int_equal(times(w, "\"destroyed\""), 2);
+}
+
+/* Nor is an instance taken for unlisted, and the news of it for known. */
+static void news_are_asked_for_again_by_a_node_that_was_refused(void **state)
+{
+	struct world *w = *state;
+	deploy_one(w);
+	forget_journal(w);
+	w->fail_path = "get.v0.software_instance";
+	w->fail_status = 403;
+	w->fail_body = "{\"status\":403,\"title\":\"revoked\",\"kind\":\"forbidden\"}";
+	w->instances[0].timestamp = 2;
+	news(w, "\"inst-a\"", false);
+	run(w);
+	assert_int_equal(times(w, "step 0 apply"), 0);
+	w->fail_path = NULL;
+	pass_time(w, 50000);
+	run(w);
+	assert_int_equal(times(w, "step 0 apply"), 1);
+	assert_deployed(w, 0);
+}
+
 static void a_failure_is_told_once_and_tried_for_ever(void **state)
 {
 	struct world *w = *state;
@@ -437,6 +539,10 @@ int main(void)
 		SCENE(a_sequence_is_adopted_only_when_all_is_fetched),
 		SCENE(an_unlisted_instance_is_left_as_it_is),
 		SCENE(a_refused_report_is_not_repeated),
+		cmocka_unit_test(a_report_waits_while_the_node_is_refused),
+		cmocka_unit_test(a_report_about_nothing_is_over),
+		SCENE(a_destruction_is_told_by_a_node_that_was_refused),
+		SCENE(news_are_asked_for_again_by_a_node_that_was_refused),
 		SCENE(a_failure_is_told_once_and_tried_for_ever),
 		SCENE(a_check_that_fails_is_made_again_quietly),
 		SCENE(a_lost_service_is_applied_again_and_told),
