@@ -149,6 +149,7 @@ static const struct {
 	{"ana", {"POST", "/v1/instances/a/rotate", "", AGAIN_FINE}},
 	{"ana", {"PUT", "/v1/instances/a/connection/url", "{'value': '" SEALED "'}", AGAIN_SAME}},
 #include "api_rows_trust.h"
+#include "api_rows_passkey.h"
 #include "api_rows_acme.h"
 };
 /* clang-format on */

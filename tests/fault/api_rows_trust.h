@@ -23,3 +23,4 @@
 	{"op", {"PUT", "/v1/nodes/n1/delegation", "{'names': ['example.com']}", AGAIN_SAME}},
 	{"op", {"DELETE", "/v1/nodes/n1/delegation", "", AGAIN_SAME}},
 	{"n1", {"POST", "/v1/nodes/n1/authority", "{'csr': '" TRUST_CSR "'}", AGAIN_FINE}},
+	{"ana", {"POST", "/v1/log/witness", "{'size': 1, 'root': '" TRUST_ROOT "', 'signature': '" TRUST_WITNESS "'}", AGAIN_SAME}},

@@ -6,7 +6,7 @@
  * cloud is the same.
  *
  * Requests are made in local mode, or by somebody: ana, who is in customers local and acme, op, an
- * operator, or node n1; then the api asks who may.
+ * operator, node n1, or a browser (passkey.h); then the api asks who may.
  *
  * In paths and bodies ' stands for ", and @title@ for the guid of the instance of that title.
  */
@@ -29,6 +29,8 @@
 #include "store/release.h"
 #include "trusted.h"
 
+#include "passkey.h"
+
 enum { CLOUD_GUIDS = 16, CLOUD_TABLES = 64, CLOUD_TEXT = 4000 };
 #define CLOUD_NOW INT64_C(1795000000000)
 
@@ -39,7 +41,8 @@ struct cloud_guid {
 struct cloud {
 	const char *url; /* "sqlite::memory:" or a file's */
 	struct db *db;
-	struct api *api, *guarded; /* local; of callers with certificates */
+	/* local; of callers with certificates; the same, and it signs what concerns the log */
+	struct api *api, *guarded, *keyed;
 	struct profile_eval *eval;
 	struct rng_seeded rng;
 	struct clock clock;
@@ -133,7 +136,9 @@ static UNUSED void cloud_by(struct cloud_call *k, const char *who)
 {
 	if (!who)
 		return;
-	k->api = k->cloud->guarded;
+	k->api = strstr(k->target, "/witness") ? k->cloud->keyed : k->cloud->guarded;
+	if (passkey_by(&k->req, who))
+		return;
 	if (strncmp(who, "acme", 4) == 0) {
 		cloud_by_acme(k, who);
 		return;
@@ -473,6 +478,7 @@ static int cloud_people_work(struct db_tx *tx, void *user UNUSED, struct err *e)
 	    store_node_find(tx, a, S("n1"), &n1, e) <= 0 ||
 	    trust_work(tx, a, in.id, n1.id, CLOUD_NOW, e) < 0 ||
 	    acme_work(tx, a, in.id, CLOUD_NOW, e) < 0 ||
+	    passkey_work(tx, p.id, CLOUD_NOW, e) < 0 ||
 	    store_customer_get(tx, a, S("acme"), 1, &in, e) < 0)
 		return -1;
 	return store_member_set(tx, in.id, p.id, true, e);
@@ -503,6 +509,7 @@ static void cloud_must(struct cloud *c, const char *method, const char *target,
 /* `url` must live as long as the cloud. */
 static void cloud_open(struct cloud *c, const char *url, struct profile_eval *eval)
 {
+	static const struct str site = S_INIT(PASSKEY_HOST);
 	struct err e = ERR_INIT;
 	*c = (struct cloud){.url = url, .eval = eval, .now_ms = CLOUD_NOW};
 	c->clock = (struct clock){cloud_now, cloud_now, c};
@@ -524,8 +531,13 @@ static void cloud_open(struct cloud *c, const char *url, struct profile_eval *ev
 	o.services = trust_ca(CA_SERVICES);
 	o.cloud = "fault";
 	o.zone = "zone.test";
+	o.names = &site;
+	o.name_count = 1;
 	o.eab_key = S(ACME_SECRET);
-	if (api_new(&o, &c->guarded, &e) < 0) {
+	struct api_options keyed = o;
+	keyed.key = trust_key();
+	keyed.key_name = S("fault");
+	if (api_new(&o, &c->guarded, &e) < 0 || api_new(&keyed, &c->keyed, &e) < 0) {
 		printf("    stage: %s\n", e.text);
 		abort();
 	}
@@ -545,5 +557,6 @@ static void cloud_close(struct cloud *c)
 {
 	c->api = api_free(c->api);
 	c->guarded = api_free(c->guarded);
+	c->keyed = api_free(c->keyed);
 	c->db = db_close(c->db);
 }

@@ -18,31 +18,35 @@
 /* A request by Ana's key, within quotes of JSON. */
 #define TRUST_CSR \
 	"-----BEGIN CERTIFICATE REQUEST-----\\n" \
-	"MIHIMHACAQAwDjEMMAoGA1UEAwwDYW5hMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcD\\n" \
-	"QgAEMwl3lIvrxmhTxo45Dnmj7yit6Ow0nwZI07UaUfyXHPlVx7fLTrJAaBRYB1sM\\n" \
-	"HBFkH0bD6M+vnWNaVwSK6ad7WaAAMAoGCCqGSM49BAMCA0gAMEUCIFChCiM26DXx\\n" \
-	"a1KGDxIIR8WBvYjptb/Z0/tN/JH3IJmXAiEA7sKlw1LX7Mh4PdbTE01nums9uoGt\\n" \
-	"l26h5BaMF3kTXEc=\\n" \
+	"MIHJMHACAQAwDjEMMAoGA1UEAwwDYW5hMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcD\\n" \
+	"QgAEy6/DPOP4i6UCCIrxUcX4FsfwF+0wl6GzrFlnxNn2F1g2Q05+A9y1TDBk3E/V\\n" \
+	"XnsRTGvWS9YjBSSbwYxX8k4WxKAAMAoGCCqGSM49BAMCA0kAMEYCIQCwFZ4KMDtW\\n" \
+	"tQFVwBUQb90lEbxsnwCPFj2gFAVua1RA0AIhALRrTA2YfjiZchcEK0aLB/t9HsiJ\\n" \
+	"/TF4iTmdzF9EaCCw\\n" \
 	"-----END CERTIFICATE REQUEST-----\\n"
 /* Her certificate, signed by herself: only its key is asked for. */
 #define TRUST_CERT \
 	"-----BEGIN CERTIFICATE-----\n" \
-	"MIIBszCCAVigAwIBAgIUCicRHOjPJpipxXnWRcWxOlD1CWIwCgYIKoZIzj0EAwIw\n" \
-	"DjEMMAoGA1UEAwwDYW5hMCAXDTI2MTEyMjAwNDU1NVoYDzIwODEwODI1MDA0NTU1\n" \
-	"WjAOMQwwCgYDVQQDDANhbmEwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAQzCXeU\n" \
-	"i+vGaFPGjjkOeaPvKK3o7DSfBkjTtRpR/Jcc+VXHt8tOskBoFFgHWwwcEWQfRsPo\n" \
-	"z6+dY1pXBIrpp3tZo4GRMIGOMB0GA1UdDgQWBBR4IJsvM+m/xqasfxR+Yqv8cM5s\n" \
-	"bDAfBgNVHSMEGDAWgBR4IJsvM+m/xqasfxR+Yqv8cM5sbDAZBgNVHREEEjAQhg5o\n" \
-	"b2M6cGVyc29uOmFuYTAMBgNVHRMBAf8EAjAAMA4GA1UdDwEB/wQEAwIHgDATBgNV\n" \
-	"HSUEDDAKBggrBgEFBQcDAjAKBggqhkjOPQQDAgNJADBGAiEArJ24pZvCUUvdNo0p\n" \
-	"/ome8p1nVpEjK4WWv9NpQQQilgQCIQC1Sl+OJtDD06Ek7b/AMKzZNenwZCK7Kf24\n" \
-	"P0beIpn2lg==\n" \
+	"MIIBjzCCATWgAwIBAgIUQM5LMQR4jFS1bi4VdHttj6mzUggwCgYIKoZIzj0EAwIw\n" \
+	"DjEMMAoGA1UEAwwDYW5hMCAXDTI2MTEyMjAxMjExOFoYDzIwODEwODI1MDEyMTE4\n" \
+	"WjAOMQwwCgYDVQQDDANhbmEwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAATLr8M8\n" \
+	"4/iLpQIIivFRxfgWx/AX7TCXobOsWWfE2fYXWDZDTn4D3LVMMGTcT9VeexFMa9ZL\n" \
+	"1iMFJJvBjFfyThbEo28wbTAZBgNVHREEEjAQhg5ob2M6cGVyc29uOmFuYTAMBgNV\n" \
+	"HRMBAf8EAjAAMA4GA1UdDwEB/wQEAwIHgDATBgNVHSUEDDAKBggrBgEFBQcDAjAd\n" \
+	"BgNVHQ4EFgQUxK+aS+e8woWPtjbOBhYYGOhDAkIwCgYIKoZIzj0EAwIDSAAwRQIg\n" \
+	"J+q6AVJoy6glbWNq0r+S1H6tA/TQHCo5mNFsUPhKMPwCIQCwqlK077PcRoc+KM0u\n" \
+	"pWSeGqQ0z3Rj2OO0UjH4380Dyg==\n" \
 	"-----END CERTIFICATE-----\n"
 #define TRUST_RECIPIENT "age1ej39lt7zjkjyavzv90vzf8hndldfsfcyfgny68gu62pw7f4ek95qp78q79"
 /* The key signed "hoc-seal-key-v1\nperson\nana\nRECIPIENT\n". */
 #define TRUST_STATEMENT \
-	"MEQCIE3hD1xR23F86ypA1tgTCiw-c1wbkCtIlCrDHObzU1idAiB-OoZbXlbXsxro2SQaDeyWkCfaj-" \
-	"2LT23QDcODtT-ciA"
+	"MEQCIEKW0cwRfiFGASIkXLGmwEqord0R1jB1_PJaJ0Hxpya0AiBZvnX_SdALa-Zrxnhraz" \
+	"nbr9iGiOXBLTHgy2O5O04FSA"
+/* The log's root when it has one entry, and her signature "hoc-log-witness-v1\nfault\n1\nROOT\n". */
+#define TRUST_ROOT "022efe2656017de34289a69e361cd294a1e05100d4be5e18c6d335b5b2f484dd"
+#define TRUST_WITNESS \
+	"MEUCIQD6crcZIWXHYZGw3Lw2IXUXeK3TNg_NSQ6Z-HsgbeJ8mQIgEEB-speclsUk-syC1W" \
+	"ttJxRzyyzkIE4uVoKJ08aw0gY"
 /* SHA-256 of "ana": what cloud_by shows as her key. */
 #define TRUST_ANA "24d4b96f58da6d4a8512313bbd02a28ebf0ca95dec6e4c86ef78ce7f01e788ac"
 #define TRUST_SECRET "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
@@ -73,6 +77,16 @@ static const struct ca *trust_ca(enum ca_kind kind)
 		abort();
 	}
 	return made[kind];
+}
+
+/* A master's key, the same for every cloud. */
+static const struct key *trust_key(void)
+{
+	static struct key *made;
+	struct err e = ERR_INIT;
+	if (!made && key_make(KEY_ED25519, &made, &e) < 0)
+		abort();
+	return made;
 }
 
 static int trust_certificate(struct db_tx *tx, const char *serial, const char *kind,

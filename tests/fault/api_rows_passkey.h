@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Rows of guarded_rows (api_rows.h): passkeys and sessions of browsers. */
+/* clang-format off */
+	{"page", {"GET", "/login", "", AGAIN_SAME}},
+	{"page", {"GET", "/passkey", "", AGAIN_SAME}},
+	{"page", {"GET", "/passkey.js", "", AGAIN_SAME}},
+	{"session", {"GET", "/passkey.css", "", AGAIN_SAME}},
+	{"ana", {"POST", "/v1/passkeys/links", "", AGAIN_FINE}},
+	{"page", {"POST", "/v1/passkeys/options", "{'link': '" PASSKEY_LINK "'}", AGAIN_FINE}},
+	{"session", {"POST", "/v1/passkeys/options", "{}", AGAIN_FINE}},
+	{"page", {"POST", "/v1/passkeys", "{'link': '" PASSKEY_LINK "', 'title': 'new', 'client_data': '" PASSKEY_REGISTER "', 'attestation_object': '" PASSKEY_ATTESTATION "'}", AGAIN_FAILS}},
+	{"session", {"DELETE", "/v1/passkeys/1", "", AGAIN_FAILS}},
+	{"op", {"DELETE", "/v1/passkeys/1", "", AGAIN_SAME}},
+	{"ana", {"GET", "/v1/persons/ana/passkeys", "", AGAIN_SAME}},
+	{"page", {"POST", "/v1/sessions/options", "", AGAIN_FINE}},
+	{"page", {"POST", "/v1/sessions", "{'credential': '" PASSKEY_CREDENTIAL "', 'client_data': '" PASSKEY_LOGIN "', 'authenticator_data': '" PASSKEY_DATA "', 'signature': '" PASSKEY_SIGNATURE "', 'user_handle': '" PASSKEY_HANDLE "'}", AGAIN_FINE}},
+	{"session", {"GET", "/v1/sessions/current", "", AGAIN_SAME}},
+	{"session", {"DELETE", "/v1/sessions/current", "", AGAIN_FAILS}},
+	{"op", {"DELETE", "/v1/sessions/" PASSKEY_SESSION, "", AGAIN_FAILS}},
+	{"session", {"GET", "/v1/persons/ana/sessions", "", AGAIN_SAME}},
+	{"ana", {"DELETE", "/v1/persons/ana/sessions", "", AGAIN_SAME}},
+	{"session", {"PUT", "/v1/customers/acme", "{'country': 'LU'}", AGAIN_SAME}},
+	{"op", {"PUT", "/v1/persons/ana", "{'roles': [], 'active': false}", AGAIN_SAME}},
