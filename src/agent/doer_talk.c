@@ -153,8 +153,10 @@ static int flush_kind(struct doer *d, const struct parcel *k, const struct ndb_r
 			log_err(LOG_ERROR, "agent.outbox.refused", e,
 				KV_S("row", rows[i].body));
 	}
+	if (rc < 0)
+		return -1;
 	err_clear(e);
-	return rc < 0 ? -1 : 0;
+	return 0;
 }
 
 static void flush_work(void *user)
