@@ -198,6 +198,18 @@ MUST int issue_delegated(struct api_call *c, struct str node, struct str public,
 	return keep(c, &made, out, e);
 }
 
+MUST int issue_take(struct api_call *c, struct str der, struct str owner, int64_t customer_id,
+		    struct issued *out, struct err *e)
+{
+	struct made made = {.kind = cert_kind_word(CERT_SERVICE),
+			    .der = der,
+			    .owner = owner,
+			    .customer_id = customer_id};
+	if (trust_authority(c, CA_SERVICES, &made.ca, e) < 0)
+		return -1;
+	return keep(c, &made, out, e);
+}
+
 /* ---- revoking ------------------------------------------------------------------------------ */
 
 MUST static int revoke(struct api_call *c, const struct certificate *x, int reason,
@@ -232,6 +244,21 @@ MUST int issue_revoke_key(struct api_call *c, struct str key_name, int reason, s
 		return -1;
 	for (size_t i = 0; i < n; i++)
 		if (revoke(c, &list[i], reason, e) < 0)
+			return -1;
+	return 0;
+}
+
+MUST int issue_revoke_owner(struct api_call *c, struct str owner, struct err *e)
+{
+	struct certificate *list = NULL;
+	size_t n = 0;
+	if (!c->api->options.services)
+		return 0;
+	if (store_certificate_of(c->tx, c->a, str_from(cert_kind_word(CERT_SERVICE)), owner,
+				 c->now_ms, STORE_LIST_MAX, &list, &n, e) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		if (revoke(c, &list[i], 5, e) < 0)
 			return -1;
 	return 0;
 }

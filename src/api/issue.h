@@ -51,6 +51,15 @@ MUST int issue_delegated(struct api_call *c, struct str node, struct str public,
 			 const struct cert_names *names, struct issued *out, struct err *e);
 
 /*
+ * Takes up a certificate (DER) that a delegated issuer made: stored, noted and logged like the
+ * others. The caller has checked the chain. `customer_id` 0: not known.
+ */
+MUST int issue_take(struct api_call *c, struct str der, struct str owner, int64_t customer_id,
+		    struct issued *out, struct err *e);
+/* Every service's certificate of an instance that is gone. */
+MUST int issue_revoke_owner(struct api_call *c, struct str owner, struct err *e);
+
+/*
  * Revokes the certificate of that serial: 1, or 0 if there is none. `reason` as in struct
  * ca_revoked. One that is revoked already stays as it is. Notes certificate.revoked.
  */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "api/life.h"
 
+#include "api/issue.h"
 #include "api/pages.h"
 #include "api/place.h"
 #include "api/promises.h"
@@ -109,6 +110,7 @@ MUST int life_free(struct api_call *c, struct instance *i, struct err *e)
 	struct instance was = *i;
 	if (leave_place(c, i, e) < 0 || promises_drop(c, i, e) < 0 ||
 	    store_span_end(c->tx, i->id, c->now_ms, e) < 0 ||
+	    issue_revoke_owner(c, i->guid, e) < 0 ||
 	    store_instance_free(c->tx, i, c->now_ms, e) < 0)
 		return -1;
 	struct json *body = json_object_new(c->a);

@@ -51,6 +51,8 @@ static const struct op rows[] = {
 		"Ends that, and revokes the node's issuers."},
 	{POST_("/v1/nodes/{node}/authority"), "node_authority", "-------o", true, &trust_authority_in, NULL, &trust_issued_out, NULL, trust_node_authority, NULL,
 		"An issuer of the node, limited to what was delegated."},
+	{POST_("/v1/nodes/{node}/issued"), "node_issued", "-------o", true, &trust_node_issued_in, NULL, &trust_node_issued_out, NULL, trust_node_issued, NULL,
+		"What the node issued itself while the master was away: stored, logged, and revoked if it should not be."},
 };
 /* clang-format on */
 

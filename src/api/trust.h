@@ -67,6 +67,10 @@ TABLE(trust_issued_out);
 TABLE(trust_delegation_in);
 TABLE(trust_delegation_out);
 TABLE(trust_authority_in);
+/* trust_issued.c: what a node issued itself */
+HANDLER(trust_node_issued);
+TABLE(trust_node_issued_in);
+TABLE(trust_node_issued_out);
 
 #undef HANDLER
 #undef TABLE
@@ -74,6 +78,9 @@ TABLE(trust_authority_in);
 /* The authority, or ERR_UNSUPPORTED in local mode. */
 MUST int trust_authority(const struct api_call *c, enum ca_kind kind, const struct ca **out,
 			 struct err *e);
+
+/* The node of the path, if the caller may know of it: ERR_NOT_FOUND. ERR_UNSUPPORTED in local mode. */
+MUST int trust_node_find(struct api_call *c, struct node *out, struct err *e);
 
 /* ---- keys ------------------------------------------------------------------------------------ */
 

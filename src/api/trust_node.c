@@ -54,7 +54,7 @@ static const struct json_field authority_in_fields[] = {
 const struct json_desc trust_authority_in = JSON_DESC(struct authority_in, authority_in_fields, "AuthorityIn", "An issuer of a node.");
 /* clang-format on */
 
-MUST static int find_node(struct api_call *c, struct node *out, struct err *e)
+MUST int trust_node_find(struct api_call *c, struct node *out, struct err *e)
 {
 	const struct ca *services;
 	if (trust_authority(c, CA_SERVICES, &services, e) < 0)
@@ -138,7 +138,7 @@ MUST int trust_node_certificate(struct api_call *c, struct err *e)
 	struct node n;
 	struct instance i;
 	struct issued made;
-	if (find_node(c, &n, e) < 0 || find_instance(c, &n, in->instance, &i, e) < 0 ||
+	if (trust_node_find(c, &n, e) < 0 || find_instance(c, &n, in->instance, &i, e) < 0 ||
 	    cert_request_read(in->csr, c->a, &req, e) < 0)
 		return -1;
 	struct issue_order o = {
@@ -215,7 +215,7 @@ MUST static int answer_delegation(struct api_call *c, const struct node *n, stru
 MUST int trust_delegation_get(struct api_call *c, struct err *e)
 {
 	struct node n;
-	return find_node(c, &n, e) < 0 ? -1 : answer_delegation(c, &n, e);
+	return trust_node_find(c, &n, e) < 0 ? -1 : answer_delegation(c, &n, e);
 }
 
 MUST int trust_delegation_put(struct api_call *c, struct err *e)
@@ -224,7 +224,7 @@ MUST int trust_delegation_put(struct api_call *c, struct err *e)
 	struct json *list = json_array_new(c->a);
 	struct delegation was = {.names_json = S("")};
 	struct node n;
-	if (find_node(c, &n, e) < 0)
+	if (trust_node_find(c, &n, e) < 0)
 		return -1;
 	for (size_t i = 0; i < in->n; i++) {
 		char field[40];
@@ -252,7 +252,7 @@ MUST int trust_delegation_delete(struct api_call *c, struct err *e)
 	struct certificate *list = NULL;
 	struct node n;
 	size_t count = 0;
-	if (find_node(c, &n, e) < 0 ||
+	if (trust_node_find(c, &n, e) < 0 ||
 	    store_certificate_of(c->tx, c->a, str_from(cert_kind_word(CERT_AUTHORITY)), n.name,
 				 c->now_ms, STORE_LIST_MAX, &list, &count, e) < 0)
 		return -1;
@@ -273,7 +273,7 @@ MUST int trust_node_authority(struct api_call *c, struct err *e)
 	struct delegation d;
 	struct node n;
 	struct issued made;
-	if (find_node(c, &n, e) < 0 || delegated(c, &n, &d, &names, e) < 0)
+	if (trust_node_find(c, &n, e) < 0 || delegated(c, &n, &d, &names, e) < 0)
 		return -1;
 	if (!names.count)
 		return err_fail(e, ERR_CONFLICT,

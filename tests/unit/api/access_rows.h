@@ -168,6 +168,7 @@ static const struct sample samples[] = {
 	{"delegation_set", NULL, "{'names': ['acme.zone.test']}", NAMES},
 	{"delegation_end", NULL, "", NAMES},
 	{"node_authority", NULL, "{'csr': '@csr@'}", NAMES | MAY_MISS},
+	{"node_issued", NULL, "{'certificates': [{'instance': '{i}', 'certificate': 'x'}]}", NAMES | MAY_MISS},
 
 	/* ACME: the message says who it is */
 	{"acme_directory", NULL, "", 0},

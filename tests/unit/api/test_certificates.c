@@ -351,6 +351,106 @@ static void a_node_issues_for_its_tenants(struct cloud *c)
 	trusted_end(&s.t);
 }
 
+/* What a node reports that it issued. */
+static struct json *issued(struct stage *s, struct who *by, const char *guid, const char *pem)
+{
+	struct cloud *c = s->t.c;
+	struct buf b CLEAN(buf_fini) = BUF_INIT(65536);
+	for (const char *p = pem; *p; p++)
+		buf_add(&b, *p == '\n' ? S("\\n") : str_of(p, 1));
+	return trusted_call(
+		&s->t, by, "POST", text(c, "/v1/nodes/%s/issued", by->name),
+		text(c, "{'certificates': [{'instance': '%s', 'certificate': '%.*s'}]}", guid,
+		     STR_A(buf_str(&b))));
+}
+
+/* A chain of the node's issuer, whatever it may sign. */
+static const char *made_by(struct stage *s, const char *issuer, const struct key *k,
+			   const char *name)
+{
+	struct err e = ERR_INIT;
+	struct cloud *c = s->t.c;
+	struct ca *ca CLEAN(ca_freep) = NULL;
+	char serial[CERT_SERIAL_SIZE];
+	struct str der, item = str_from(name);
+	const struct ca_leaf leaf = {
+		.kind = CERT_SERVICE,
+		.name = item,
+		.names = {&item, 1},
+		.public = key_public(s->ann->key),
+		.is_server = true,
+		.now_ms = c->now_ms,
+	};
+	if (ca_open_delegated(k, str_from(issuer), &ca, &e) < 0 ||
+	    ca_sign(ca, &leaf, c->a, &der, serial, &e) < 0)
+		fail_msg("%s", e.text);
+	return text(c, "%.*s%s", STR_A(cert_pem(der, c->a)), issuer);
+}
+
+static void what_a_node_issued_is_taken_up(struct cloud *c)
+{
+	struct stage s;
+	struct key *k CLEAN(key_freep) = stage_key(KEY_P256);
+	cloud_node(c, "n2", 1);
+	stage_begin(&s, c);
+	(void)trusted_ok(&s.t, s.op, "PUT", "/v1/nodes/n1/delegation", "{}");
+	(void)trusted_ok(&s.t, s.ann, "PUT", "/v1/customers/shop/domains/example.com", "{}");
+	(void)trusted_ok(&s.t, s.mallory, "PUT", "/v1/customers/evil/domains/example.net",
+			 "{}");
+	struct json *j = trusted_ok(&s.t, s.ann, "POST", "/v1/instances",
+				    "{'release': 'web', 'title': 'w', 'customer': 'shop'}");
+	const char *guid = at(c, j, "guid");
+	j = trusted_ok(&s.t, s.mallory, "POST", "/v1/instances",
+		       "{'release': 'web', 'title': 'v', 'customer': 'evil'}");
+	const char *evil = at(c, j, "guid");
+	j = authority(&s, s.n1, k);
+	const char *issuer = at(c, j, "certificate");
+	const char *good = made_by(&s, issuer, k, "www.example.com");
+	/* Stored, logged; twice the same. */
+	for (int i = 0; i < 2; i++) {
+		j = issued(&s, s.n1, guid, good);
+		assert_int_equal(c->status, 200);
+		assert_at(c, j, "certificates[0].status", "good");
+	}
+	const char *query = text(c, "/v1/certificates?kind=service&owner=%s", guid);
+	j = trusted_ok(&s.t, s.bob, "GET", query, "");
+	assert_int_equal(json_count(json_get(j, S("certificates"))), 1);
+	assert_at(c, j, "certificates[0].serial", stage_serial(&s, good));
+	/* Of another tenant's name, or of nobody here: known, and revoked at once. */
+	const char *others = made_by(&s, issuer, k, "www.example.net");
+	j = issued(&s, s.n1, guid, others);
+	assert_at(c, j, "certificates[0].status", "revoked");
+	j = trusted_ok(&s.t, NULL, "GET",
+		       text(c, "/v1/certificates/%s", stage_serial(&s, others)), "");
+	assert_at(c, j, "status", "revoked");
+	j = issued(&s, s.n1, "inst-nowhere", made_by(&s, issuer, k, "a.example.com"));
+	assert_at(c, j, "certificates[0].status", "revoked");
+	j = issued(&s, s.n1, evil, made_by(&s, issuer, k, "b.example.net"));
+	assert_at(c, j, "certificates[0].status", "good");
+	/* What proves nothing is refused: by another node, or no certificate at all. */
+	struct who *n2 = trusted_node(&s.t, "n2");
+	(void)issued(&s, n2, guid, made_by(&s, issuer, k, "c.example.com"));
+	assert_string_equal(c->field, "certificates[0].certificate");
+	(void)issued(&s, s.n1, guid, arena_cstr(c->a, cert_pem(S("x"), c->a)));
+	assert_int_equal(c->status, 400);
+	const char *late = made_by(&s, issuer, k, "d.example.com");
+	/* After the delegation's end its issuer is worth nothing, and what it made is told so. */
+	(void)trusted_ok(&s.t, s.op, "DELETE", "/v1/nodes/n1/delegation", "");
+	j = issued(&s, s.n1, guid, late);
+	assert_at(c, j, "certificates[0].status", "revoked");
+	/* An instance that is gone takes its certificates along. */
+	(void)trusted_ok(&s.t, s.ann, "POST", "/v1/instances",
+			 "{'release': 'web', 'title': 'w', 'customer': 'shop', 'state': "
+			 "'destroyed'}");
+	(void)trusted_ok(
+		&s.t, s.n1, "POST", "/slapos.put.v0.software_instance_reported_state",
+		text(c, "{'instance_guid': '%s', 'reported_state': 'destroyed'}", guid));
+	j = trusted_ok(&s.t, NULL, "GET",
+		       text(c, "/v1/certificates/%s", stage_serial(&s, good)), "");
+	assert_at(c, j, "status", "revoked");
+	trusted_end(&s.t);
+}
+
 static void a_local_master_has_no_authority(struct cloud *c)
 {
 	static const char *const rows[][3] = {
@@ -376,6 +476,7 @@ int main(int argc, char **argv)
 		{"names belong to one customer", names_belong_to_one_customer},
 		{"services have their tenant's names", services_have_their_tenants_names},
 		{"a node issues for its tenants", a_node_issues_for_its_tenants},
+		{"what a node issued is taken up", what_a_node_issued_is_taken_up},
 		{"a local master has no authority", a_local_master_has_no_authority},
 	};
 	return cloud_run(argc, argv, cases, ARRAY_LEN(cases));
