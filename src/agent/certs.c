@@ -116,12 +116,9 @@ static bool are_same_names(const struct cert_names *a, const struct cert_names *
 
 /* ---- looking ------------------------------------------------------------------------------- */
 
-/* After two thirds of its life, and a part of a twentieth more that the serial decides. */
 static int64_t due_of(const struct cert *leaf)
 {
-	int64_t life_ms = leaf->to_ms - leaf->from_ms;
-	struct hash h = hash_of(str_from(leaf->serial));
-	return renewal_due_ms(leaf->from_ms, leaf->to_ms) + life_ms / 20 * h.bytes[0] / 256;
+	return renewal_spread_due_ms(leaf->from_ms, leaf->to_ms, str_from(leaf->serial));
 }
 
 /* What of it is here: fills key, chain, leaf, is_missing, due_ms. */
@@ -236,9 +233,6 @@ MUST static int get(struct work *x, struct err *e)
 	x->chain = chain;
 	x->is_missing = false;
 	x->due_ms = due_of(&x->leaf);
-	log_event(LOG_INFO, "agent.certificate.fresh", KV_S("instance", x->w->guid),
-		  KV_S("name", x->c->name), KV_C("serial", x->leaf.serial),
-		  KV_I("until_ms", x->leaf.to_ms));
 	return 0;
 }
 
@@ -292,8 +286,8 @@ static void mark(const struct work *x, const struct profile_spec *spec,
 			touch[i] = MAX_OF(touch[i], touches[x->c->reload]);
 }
 
-MUST int certs_told(const struct part *p, const struct profile_spec *spec, struct arena *a,
-		    struct err *e)
+MUST int certs_told(const struct part *p, const struct machine_wish *w,
+		    const struct profile_spec *spec, struct arena *a, struct err *e)
 {
 	for (size_t i = 0; i < spec->certificate_count; i++) {
 		struct work x = {
@@ -306,10 +300,17 @@ MUST int certs_told(const struct part *p, const struct profile_spec *spec, struc
 		int rc = file_read(path_of(&x, "pem"), PEM_MAX, a, &x.chain, e);
 		if (rc > 0)
 			continue; /* it could not be got yet */
-		if (rc < 0 || cert_chain_read(x.chain, a, &chain, &n, e) < 0 ||
-		    file_write_if_changed(path_of(&x, "told"), str_from(chain[0].serial), 0600,
-					  e) < 0)
+		if (rc < 0 || cert_chain_read(x.chain, a, &chain, &n, e) < 0)
 			return -1;
+		rc = file_write_if_changed(path_of(&x, "told"), str_from(chain[0].serial), 0600,
+					   e);
+		if (rc < 0)
+			return -1;
+		if (rc == 0)
+			log_event(LOG_INFO, "agent.certificate.fresh",
+				  KV_S("instance", w->guid), KV_S("name", x.c->name),
+				  KV_C("serial", chain[0].serial),
+				  KV_I("until_ms", chain[0].to_ms));
 	}
 	return arena_check(a, e);
 }
@@ -548,5 +549,5 @@ MUST int certs_renew(const struct deploy *d, struct part *p, const struct machin
 		if (touch[i] != DEPLOY_LEAVE &&
 		    deploy_touch_service(d, p, &p->spec.services[i], touch[i], a, e) < 0)
 			return err_in(e, "service %" STR_F, STR_A(p->spec.services[i].name));
-	return certs_told(p, &p->spec, a, e) < 0 ? -1 : news;
+	return certs_told(p, w, &p->spec, a, e) < 0 ? -1 : news;
 }

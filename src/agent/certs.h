@@ -25,8 +25,8 @@
 MUST int certs_apply(const struct deploy *d, struct part *p, const struct machine_wish *w,
 		     struct deploy_plan *plan, struct arena *a, struct err *e);
 /* The services of this spec were told: not again. */
-MUST int certs_told(const struct part *p, const struct profile_spec *spec, struct arena *a,
-		    struct err *e);
+MUST int certs_told(const struct part *p, const struct machine_wish *w,
+		    const struct profile_spec *spec, struct arena *a, struct err *e);
 /* When to look at the applied spec's certificates again; PLAN_NEVER if it has none. */
 int64_t certs_due_ms(const struct part *p);
 /*

@@ -264,7 +264,7 @@ static int apply(const struct deploy *d, struct part *p, const struct machine_wi
 	files_close(&home);
 	if (rc < 0 || certs_apply(d, p, w, plan, a, e) < 0 ||
 	    deploy_setup(d, p, w, plan, a, e) < 0 || deploy_services(d, p, plan, a, e) < 0 ||
-	    certs_told(p, &plan->spec, a, e) < 0)
+	    certs_told(p, w, &plan->spec, a, e) < 0)
 		return -1;
 	/* Saved before it is taken: a crash in between applies again and finds all equal. */
 	int64_t now_ms = clock_now_ms(d->clock);
