@@ -5,6 +5,7 @@
  */
 #include "api/access.h"
 #include "api/acme.h"
+#include "api/session.h"
 #include "store/customer.h"
 #include "trust/wipe.h"
 
@@ -48,7 +49,8 @@ static struct str new_kid(struct api_call *c)
 MUST int acme_eab_post(struct api_call *c, struct err *e)
 {
 	struct customer r;
-	if (acme_check_master(c, e) < 0 || access_customer(c, c->params[0], &r, e) < 0)
+	if (session_need_key(c, e) < 0 || acme_check_master(c, e) < 0 ||
+	    access_customer(c, c->params[0], &r, e) < 0)
 		return -1;
 	const struct acme_eab x = {
 		.kid = new_kid(c), .customer_id = r.id, .created_at_ms = c->now_ms};
@@ -80,7 +82,8 @@ MUST int acme_key_put(struct api_call *c, struct err *e)
 	struct customer r;
 	struct str thumbprint = c->params[1];
 	int64_t owner = 0;
-	if (acme_check_master(c, e) < 0 || access_customer(c, c->params[0], &r, e) < 0 ||
+	if (session_need_key(c, e) < 0 || acme_check_master(c, e) < 0 ||
+	    access_customer(c, c->params[0], &r, e) < 0 ||
 	    check_thumbprint(c, thumbprint, e) < 0)
 		return -1;
 	int rc = store_acme_key_allow(c->tx, thumbprint, r.id, c->now_ms, e);

@@ -121,10 +121,7 @@ MUST int passkey_link_post(struct api_call *c, struct err *e)
 	struct link_out v;
 	if (!c->api->options.users)
 		return err_fail(e, ERR_UNSUPPORTED, "this master is local: it has no passkeys");
-	if (!has_key(c))
-		return err_fail(e, ERR_FORBIDDEN,
-				"this takes a certificate: a session of a browser may not");
-	if (person_of(c, access_person(c), &p, e) < 0 ||
+	if (session_need_key(c, e) < 0 || person_of(c, access_person(c), &p, e) < 0 ||
 	    passkey_challenge(c, "link", p.id, key_of(c), PASSKEY_LINK_MS, &v.link, e) < 0)
 		return -1;
 	call_event_str(c, EVENT_PASSKEY_LINK, p.name, "key", key_of(c));

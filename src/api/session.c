@@ -149,6 +149,15 @@ MUST int session_enter(struct api_call *c, struct err *e)
 	return 0;
 }
 
+MUST int session_need_key(const struct api_call *c, struct err *e)
+{
+	static const struct hash none;
+	if (c->caller.kind != API_PERSON || !hash_eq(&c->caller.key, &none))
+		return 0;
+	return err_fail(e, ERR_FORBIDDEN,
+			"this takes a certificate: a session of a browser may not");
+}
+
 MUST int api_session_used(struct api *api, struct db_tx *tx, struct str session, struct err *e)
 {
 	return store_session_touch(tx, session, clock_now_ms(api->options.clock), e);

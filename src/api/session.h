@@ -8,8 +8,8 @@
  * passkey, and when its person is not active any more. It is bound to the user agent that logged
  * in: docs/passkeys.md says what that is worth.
  *
- * 1. A caller with a session is a person whose key is all zero. What takes a key (tokens,
- *    certificates, links) refuses him.
+ * 1. A caller with a session is a person whose key is all zero. What would outlive it (tokens,
+ *    certificates, links, keys of ACME clients) takes a key and refuses him.
  * 2. What is not GET needs the header Origin of the site itself and the content type of JSON.
  * 3. A certificate counts more than a cookie; a cookie that is not good counts as none.
  * 4. A request that waits for news is no use: an open page alone keeps no session.
@@ -27,6 +27,8 @@ void session_offer(struct api_call *c);
 /* In the transaction: who that is; anyone if the session is not good. ERR_FORBIDDEN: a change
  * that did not come from a page of the site. */
 MUST int session_enter(struct api_call *c, struct err *e);
+/* ERR_FORBIDDEN if the caller is a session: what would outlive it takes a key. */
+MUST int session_need_key(const struct api_call *c, struct err *e);
 /* 1: the session of the call, 0: it has none. */
 struct session;
 MUST int session_of(struct api_call *c, struct session *out, struct err *e);

@@ -5,6 +5,7 @@
  */
 #include "api/passkey.h"
 #include "api/session.h"
+#include "trust/cert.h"
 #include "trust/jose.h"
 #include "trusted.h"
 
@@ -583,6 +584,20 @@ static void sessions_are_short(struct cloud *c)
 	house_close(&h);
 }
 
+/* A good request for a certificate, as a body. */
+static const char *request_of(struct house *h, const struct who *w)
+{
+	struct err e = ERR_INIT;
+	const struct cert_names none = {.count = 0};
+	struct buf b CLEAN(buf_fini) = BUF_INIT(100000);
+	struct str pem;
+	assert_int_equal(cert_request_make(w->key, S(""), &none, h->c->a, &pem, &e), 0);
+	buf_add(&b, S("{\"csr\":"));
+	json_write_str(pem, &b);
+	buf_add_c(&b, '}');
+	return arena_cstr(h->c->a, buf_str(&b));
+}
+
 static void a_stolen_cookie_is_worth_little(struct cloud *c)
 {
 	struct house h;
@@ -599,9 +614,17 @@ static void a_stolen_cookie_is_worth_little(struct cloud *c)
 	thief.cookie = text(c, "__Host-hoc=x%s", strstr(b.cookie, "__Host-hoc=") + 11);
 	refused(&h, &thief, "GET", "/v1/me", "", 401, "session has ended");
 	/* Nothing that outlives it comes of it; a passkey only while it is fresh. */
-	refused(&h, &b, "POST", "/v1/tokens", "{'kind':'person','name':'ana'}", 403,
+	const char *thumbprint = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+	const char *asks[][2] = {
+		{"/v1/tokens", "{'kind':'person','name':'ana'}"},
+		{"/v1/renew", request_of(&h, h.ana)},
+		{"/v1/passkeys/links", ""},
+		{"/v1/customers/acme/eab", ""},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(asks); i++)
+		refused(&h, &b, "POST", asks[i][0], asks[i][1], 403, "takes a certificate");
+	refused(&h, &b, "PUT", text(c, "/v1/customers/acme/acme-keys/%s", thumbprint), "", 403,
 		"takes a certificate");
-	refused(&h, &b, "POST", "/v1/renew", "{'csr':'x'}", 400, "");
 	fine(&h, &b, "POST", "/v1/passkeys/options", "{}");
 	c->now_ms += PASSKEY_FRESH_MS + 1;
 	refused(&h, &b, "POST", "/v1/passkeys/options", "{}", 403, "log in once more");
