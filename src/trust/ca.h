@@ -4,7 +4,7 @@
  * An authority: a root, and an issuing key below it that signs certificates.
  *
  *     root (10 years, may be offline) ─▶ issuer (2 years, online) ─▶ leaf (30 days)
- *                                             └▶ delegated issuer of a node (90 days, names limited)
+ *                                             └▶ delegated issuer of a node (180 days, names limited)
  *
  * A cloud has two, which nobody takes for each other: users (persons, nodes, instances, masters)
  * and services (names of tenants). A rollover of the issuer keeps the root; a rollover of the root
@@ -27,7 +27,7 @@ enum {
 	CA_LEAF_DAYS = 30,
 	CA_ISSUER_DAYS = 730,
 	CA_ROOT_DAYS = 3650,
-	CA_DELEGATED_DAYS = 90,
+	CA_DELEGATED_DAYS = 180,
 	CA_SKEW_MS = 300000, /* certificates begin so much earlier: clocks differ */
 };
 
