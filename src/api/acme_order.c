@@ -126,7 +126,7 @@ MUST int acme_order_of(struct acme *m, struct str name, struct acme_order *out, 
 
 static bool has_name(const struct str *names, size_t n, struct str name)
 {
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; names && i < n; i++)
 		if (str_eq(names[i], name))
 			return true;
 	return false;
@@ -325,7 +325,7 @@ MUST static int check_csr_names(struct acme *m, const struct cert_request *r,
 	bool fits = !common.n || has_name(names, n, common);
 	for (size_t i = 0; i < r->names.count; i++)
 		fits = fits && has_name(names, n, acme_lower(m->c->a, r->names.items[i]));
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; names && i < n; i++)
 		fits = fits && (str_eq(names[i], common) ||
 				has_name(r->names.items, r->names.count, names[i]));
 	if (!fits)

@@ -23,7 +23,7 @@ MUST int trust_name(struct str name, const char *field, struct err *e)
 	if (!is_alnum(name.p[0]))
 		return err_field(e, field, "does not begin with a letter or digit");
 	for (size_t i = 0; i < name.n; i++)
-		if (!is_alnum(name.p[i]) && !memchr("._@+-", name.p[i], 5))
+		if (!is_alnum(name.p[i]) && str_find_char(S("._@+-"), name.p[i]) == 5)
 			return err_field(e, field,
 					 "may only have letters, digits and . _ @ + -");
 	return 0;

@@ -116,6 +116,7 @@ static int conclude(struct cli_call *c, const struct audit *au, struct err *e)
 	for (size_t i = 0; i < au->finding_count && !f; i++)
 		if (au->findings[i].state == worst)
 			f = &au->findings[i];
+	ASSERT(f);
 	if (worst == AUDIT_BROKEN)
 		return err_fail(e, ERR_CORRUPT, "%s: %" STR_F, f->about, STR_A(f->text));
 	(void)fflush(c->out);

@@ -153,7 +153,7 @@ MUST static int read_options(struct cli_call *c, const struct spec_list *known,
 		if (value_from(c, name, equals ? equals + 1 : NULL, &value, e) < 0)
 			return -1;
 		json_set_str(c->arena, parameters, key, value);
-		trust_wipe((void *)(uintptr_t)value.p, value.n);
+		trust_wipe_str(&value);
 	}
 	return arena_check(c->arena, e);
 }
@@ -210,7 +210,7 @@ void secret_order_end(struct secret_order *o)
 {
 	for (size_t i = 0; i < o->count; i++) {
 		struct str v = json_str_of(json_get(o->parameters, o->names[i]), S(""));
-		trust_wipe((void *)(uintptr_t)v.p, v.n);
+		trust_wipe_str(&v);
 	}
 	secret_me_close(&o->me);
 }
