@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """People in browsers: a passkey is made by a link, logs in, and goes; in Chromium, with an authenticator
 in software. What a forged browser would send is in tests/unit/api/test_passkey.c."""
+import contextlib
 import re
+import sqlite3
 
 import pytest
 
 from browser import browser
+from cloud import DEADLINE, client
 from secured import ask, secured
 
 
@@ -96,6 +99,17 @@ def test_a_person_in_a_browser(house):
         web.wait_for("login")
         assert web.fetch("GET", "/v1/me")[0] == 401
         log_in(web, house.url)
+        # A use counts, also one that only reads; a quarter of an hour without any does not.
+        for _ in range(2):
+            age_sessions(house, minutes=14)
+            old = used_at(ann)
+            assert web.fetch("GET", "/v1/me")[0] == 200
+            web.until("the use is not noted", lambda old=old: used_at(ann) > old)
+        age_sessions(house, minutes=16)
+        assert web.fetch("GET", "/v1/me")[0] == 401
+        web.open(f"{house.url}/login")
+        web.wait_for("login")
+        log_in(web, house.url)
         # Ended from elsewhere: at once.
         ann.hoc("session", "end", "--all")
         assert web.fetch("GET", "/v1/me")[0] == 401
@@ -108,6 +122,21 @@ def test_a_person_in_a_browser(house):
         web.wait_note("not known here")
         assert not web.errors()
     nothing_is_kept(house, link.partition("#")[2], cookie["value"])
+
+
+def used_at(person):
+    """The last use of the newest session."""
+    return person.call("GET", f"/v1/persons/{person.name}/sessions")[1]["sessions"][0]["used_at"]
+
+
+def age_sessions(house, minutes):
+    """As if that much time had passed since their last use."""
+    change = f"UPDATE session SET used_at = used_at - {minutes * 60000}"
+    if house.database:
+        client(["psql", "-X", "-q", house.database, "-c", change])
+        return
+    with contextlib.closing(sqlite3.connect(house.data / "master.db", timeout=DEADLINE)) as database, database:
+        assert database.execute(change).rowcount > 0
 
 
 def stolen_cookie_is_refused(house, value, name):
