@@ -107,6 +107,23 @@ static struct authority_out authority_of(struct api_call *c, const struct ca *ca
 				      .fingerprint = arena_dup(c->a, str_from(digest))};
 }
 
+/* One certificate a key, the newest: an older one may be of an issuer whose chain is not sent any
+ * more. `list` is newest first. */
+static struct master_out *newest_of_each(struct api_call *c, const struct certificate *list,
+					 size_t n, size_t *out_n)
+{
+	struct master_out *out = ARENA_ARRAY(c->a, struct master_out, n);
+	*out_n = 0;
+	for (size_t i = 0; out && i < n; i++) {
+		bool is_known = false;
+		for (size_t k = 0; k < *out_n && !is_known; k++)
+			is_known = str_eq(out[k].key, list[i].key_name);
+		if (!is_known)
+			out[(*out_n)++] = (struct master_out){list[i].key_name, list[i].pem};
+	}
+	return out;
+}
+
 MUST int trust_ca_get(struct api_call *c, struct err *e)
 {
 	const struct ca *users, *services;
@@ -119,9 +136,7 @@ MUST int trust_ca_get(struct api_call *c, struct err *e)
 		return -1;
 	v.users = authority_of(c, users);
 	v.services = authority_of(c, services);
-	v.masters = ARENA_ARRAY(c->a, struct master_out, v.n);
-	for (size_t i = 0; v.masters && i < v.n; i++)
-		v.masters[i] = (struct master_out){list[i].key_name, list[i].pem};
+	v.masters = newest_of_each(c, list, v.n, &v.n);
 	return call_answer(c, 200, &trust_ca_out, &v, e);
 }
 
