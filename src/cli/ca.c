@@ -297,7 +297,8 @@ static int do_roll_root(struct cli_call *c, struct err *e)
 		return -1;
 	return done(
 		c,
-		is_root ? "a fresh root is made: take root.pem and links.pem to the master "
+		is_root ? "a fresh root is made: take root.pem and links.pem, in one file, to "
+			  "the master "
 			  "(hoc ca install-roots), then let it sign an issuer"
 			: "a fresh root and issuer are in use from the master's next start on");
 }
@@ -432,9 +433,12 @@ static const struct cli_cmd commands[] = {
 	 .group = group,
 	 .options = data_options,
 	 .fn = do_install_roots,
-	 .help = "Take root.pem, then links.pem, of an offline root that was rolled over.",
-	 .example =
-		 "hoc ca install-roots --data /var/lib/hoc/master --authority users root.pem",
+	 .help = "Take what an offline root that was rolled over left: root.pem and links.pem "
+		 "in one "
+		 "file.",
+	 .example = "cat root.pem links.pem >both.pem\nhoc ca install-roots --data "
+		    "/var/lib/hoc/master "
+		    "--authority users both.pem",
 	 .exits = "3 there is no authority, or no such file\n4 a master runs on DIR\n5 no root "
 		  "of ours signed it"},
 };
