@@ -23,6 +23,11 @@ bool authority_is_away(const struct err *e)
 	return e->kind == ERR_UNREACHABLE || e->kind == ERR_TIMEOUT;
 }
 
+int64_t authority_due_ms(const struct cert *issuer)
+{
+	return renewal_due_ms(issuer->from_ms, issuer->to_ms);
+}
+
 struct paths {
 	char key[KEYS_PATH_SIZE], chain[KEYS_PATH_SIZE], names[KEYS_PATH_SIZE],
 		roots[KEYS_PATH_SIZE];
@@ -59,7 +64,7 @@ static bool is_fresh(const struct paths *p, struct str names, int64_t now_ms, st
 	    file_read(p->chain, PEM_MAX, a, &pem, &ignored) != 0 ||
 	    cert_chain_read(pem, a, &chain, &n, &ignored) < 0 || !n)
 		return false;
-	return now_ms < renewal_due_ms(chain[0].from_ms, chain[0].to_ms);
+	return now_ms < authority_due_ms(&chain[0]);
 }
 
 MUST static int take(const struct paths *p, const struct key *k, struct str body,

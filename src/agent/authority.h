@@ -7,10 +7,11 @@
  *     issuer.pem     its certificate, and what is above it
  *     services.pem   roots of authority services
  *
- * While it is delegated the issuer is renewed after two thirds of its life, and when its names
- * change. It signs when the master does not answer, and for an instance's own names only:
- * what its customer has, as the master said last, within what the issuer's certificate says. Whatever
- * it signs is queued for the master before anybody may use it.
+ * While it is delegated the issuer is renewed after two thirds of its life, so that a node that is
+ * cut off has 60 days at least, and when its names change. It signs when the master does not
+ * answer, and for an instance's own names only: what its customer has, as the master said last,
+ * within what the issuer's certificate says. Whatever it signs is queued for the master before
+ * anybody may use it.
  *
  * Any thread; authority_refresh by one at a time.
  */
@@ -20,6 +21,8 @@
 /* A request to the master that failed so was not answered: what is due may be done without it. */
 bool authority_is_away(const struct err *e);
 
+/* When an issuer is to be renewed. */
+int64_t authority_due_ms(const struct cert *issuer);
 /*
  * Asks the master what is delegated and gets or renews the issuer. 0: nothing is delegated, and
  * what there was is removed; 1: the issuer is good. Errors of requests; ERR_CORRUPT: the
