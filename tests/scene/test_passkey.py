@@ -168,3 +168,19 @@ def test_pages_hold_nothing_of_others(house):
             assert "script-src 'self'" in policy
             assert not re.search(rb"<script>|<style|\son\w+=|style=", body), "something stands inline"
     connection.close()
+
+
+def test_tries_to_log_in_are_limited_by_address(house):
+    house.stop()
+    house.settings(limits={"login_per_minute": 1, "login_burst": 3})
+    house.start()
+    connection = house.connect()
+    page = {"Origin": house.url, "User-Agent": "Browser/1"}
+    answers = [ask(connection, "POST", "/v1/sessions/options", {}, page) for _ in range(4)]
+    assert [status for status, _, _ in answers] == [200] * 3 + [429]
+    assert int(answers[-1][1]["Retry-After"]) > 0
+    # The login itself, and making passkeys, are counted with it; reading is not.
+    for path in ("/v1/sessions", "/v1/passkeys", "/v1/passkeys/options"):
+        assert ask(connection, "POST", path, {}, page)[0] == 429, path
+    assert ask(connection, "GET", "/login")[0] == 200
+    connection.close()
