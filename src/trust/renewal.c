@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "trust/renewal.h"
 
+#include "trust/hash.h"
+
 static const int64_t day_ms = INT64_C(24) * 3600 * 1000;
 
 int64_t renewal_due_ms(int64_t from_ms, int64_t to_ms)
 {
 	return from_ms + (to_ms - from_ms) / 3 * 2;
+}
+
+int64_t renewal_spread_due_ms(int64_t from_ms, int64_t to_ms, struct str serial)
+{
+	struct hash h = hash_of(serial);
+	return renewal_due_ms(from_ms, to_ms) + (to_ms - from_ms) / 20 * h.bytes[0] / 256;
 }
 
 enum renewal_state renewal_of(int64_t from_ms, int64_t to_ms, int64_t now_ms)

@@ -14,7 +14,7 @@
  * again: a node whose issuer is delegated can be without a master for that half, and never sign
  * a certificate that is cut short; and there is time for somebody to fetch an offline root.
  */
-#include <stdint.h>
+#include "base/str.h"
 
 enum { RENEWAL_GRACE_DAYS = 30 };
 
@@ -22,6 +22,8 @@ enum renewal_state { RENEWAL_FRESH, RENEWAL_DUE, RENEWAL_LATE, RENEWAL_OVER };
 
 /* When a leaf with this life is due. */
 int64_t renewal_due_ms(int64_t from_ms, int64_t to_ms);
+/* The same, and up to a twentieth of the life later, as the serial decides: not all at once. */
+int64_t renewal_spread_due_ms(int64_t from_ms, int64_t to_ms, struct str serial);
 /* What is to be done with a leaf. */
 enum renewal_state renewal_of(int64_t from_ms, int64_t to_ms, int64_t now_ms);
 /* When an issuer that ends then is due, if what it signs lives for `below_days`. */

@@ -99,17 +99,18 @@ static void each_is_due_while_what_it_signs_can_live(void **state)
 {
 	struct house *h = *state;
 	struct master_identity i;
+	const int64_t below = CA_DELEGATED_DAYS * 3 / 2;
 	make(h, 0, NULL, "");
 	open_it(h, "", &i);
 	int64_t users_ms = ca_issuer_to_ms(i.users), services_ms = ca_issuer_to_ms(i.services);
 	assert_int_equal(master_issuer_look(i.users, users_ms - 46 * day_ms), ISSUER_GOOD);
 	assert_int_equal(master_issuer_look(i.users, users_ms - 44 * day_ms), ISSUER_DUE);
-	assert_int_equal(master_issuer_look(i.services, services_ms - 136 * day_ms),
+	assert_int_equal(master_issuer_look(i.services, services_ms - (below + 1) * day_ms),
 			 ISSUER_GOOD);
-	assert_int_equal(master_issuer_look(i.services, services_ms - 134 * day_ms),
+	assert_int_equal(master_issuer_look(i.services, services_ms - (below - 1) * day_ms),
 			 ISSUER_DUE);
-	assert_false(master_issuers_are_due(&i, services_ms - 136 * day_ms));
-	assert_true(master_issuers_are_due(&i, services_ms - 134 * day_ms));
+	assert_false(master_issuers_are_due(&i, services_ms - (below + 1) * day_ms));
+	assert_true(master_issuers_are_due(&i, services_ms - (below - 1) * day_ms));
 	master_identity_close(&i);
 }
 
