@@ -245,10 +245,14 @@ static int write_main_page(const char *dir, const struct cmd_tables *t, struct e
 	static const char files[] =
 		".SH ENVIRONMENT\n.TP\n.B HOC_MASTER\nURL of the master, unless \\-\\-master "
 		"is given.\n.TP\n.B HOC_NODE\nDirectory of the local node, unless an option "
-		"names one.\n.TP\n.B HOC_CONFIG\nPath of the settings file.\n.SH FILES\n.TP\n"
+		"names one.\n.TP\n.B HOC_IDENTITY\nWho to be: a directory of keys, unless "
+		"\\-\\-identity is given; else ~/.config/hoc/identity.\n.TP\n.B "
+		"HOC_CONFIG\nPath of "
+		"the settings file.\n.SH FILES\n.TP\n"
 		".I ~/.config/hoc/hoc.conf\n.TQ\n.I /etc/hoc/hoc.conf\nSettings, the first "
 		"that "
-		"exists: lines \\(lqkey = value\\(rq with the keys master and node; # begins a "
+		"exists: lines \\(lqkey = value\\(rq with the keys master, node and identity; "
+		"# begins a "
 		"comment. The environment goes before the file, options before both. Without "
 		"any, the master is http://127.0.0.1:8000.\n";
 	struct buf b CLEAN(buf_fini) = BUF_INIT(PAGE_MAX);

@@ -325,7 +325,9 @@ static int verb_show_secret(struct cli_call *c, struct err *e)
 	int rc = secret_unseal(c, &me, text, &clear, e);
 	if (rc > 0)
 		return err_fail(e, ERR_FORBIDDEN,
-				"it is not sealed to you: ask for hoc secret share %s",
+				"it is not sealed to this key: where that is new, the node "
+				"seals to it in "
+				"a moment; else ask for hoc secret share %s",
 				c->arguments[0]);
 	if (rc == 0)
 		(void)fprintf(c->out, "%" STR_F "\n", STR_A(clear));
