@@ -8,7 +8,8 @@
  * 3. A token says when it is made whether its person is new. One for a new person never adds a
  *    key to somebody who came to be since: an owner of a customer may invite, and cannot
  *    become another. Only operators, and the person himself, make tokens for who is there.
- * 4. A session of a browser makes neither tokens nor certificates: it would outlive itself.
+ * 4. A token that no key has used ends with any key of the person who made it, and with him.
+ * 5. A session of a browser makes neither tokens nor certificates: it would outlive itself.
  */
 #include "api/enrol.h"
 

@@ -8,6 +8,7 @@
 #include "api/views.h"
 #include "store/member.h"
 #include "store/person.h"
+#include "store/token.h"
 
 /* clang-format off */
 static const struct json_field place_fields[] = {
@@ -229,6 +230,7 @@ MUST int people_put(struct api_call *c, struct err *e)
 		call_event(c, EVENT_PERSON_CHANGED, p.name, body);
 		if (store_person_save(c->tx, &p, e) < 0 ||
 		    secrets_people_changed(c, p.name, e) < 0 ||
+		    (!p.is_active && store_token_void(c->tx, p.name, c->now_ms, e) < 0) ||
 		    (!p.is_active && passkey_person_ended(c, p.id, p.name, e) < 0))
 			return -1;
 	}

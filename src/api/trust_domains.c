@@ -58,12 +58,23 @@ MUST int trust_domains(struct api_call *c, struct err *e)
 	return answer(c, &owner, e);
 }
 
+/* Who had a certificate for the master's name could stand before its users' browsers. */
+MUST static int check_master(const struct api_call *c, struct str name, struct err *e)
+{
+	const struct api_options *o = &c->api->options;
+	for (size_t i = 0; i < o->name_count; i++)
+		if (trust_is_below(o->names[i], name))
+			return err_field(e, "domain", "is the master's, %" STR_F,
+					 STR_A(o->names[i]));
+	return 0;
+}
+
 MUST static int check(struct api_call *c, struct str name, int64_t customer_id, struct err *e)
 {
 	struct str zone = str_from(c->api->options.zone);
 	struct domain *list = NULL;
 	size_t n = 0;
-	if (trust_dns_name(name, false, "domain", e) < 0)
+	if (trust_dns_name(name, false, "domain", e) < 0 || check_master(c, name, e) < 0)
 		return -1;
 	if (zone.n && (trust_is_below(name, zone) || trust_is_below(zone, name)))
 		return err_field(e, "domain",

@@ -14,6 +14,7 @@
 #include "api/trust_ca.h"
 #include "api/views.h"
 #include "store/person.h"
+#include "store/token.h"
 #include "trust/age.h"
 #include "trust/join.h"
 #include "trust/jose.h"
@@ -226,6 +227,17 @@ MUST int trust_key_seal(struct api_call *c, struct err *e)
 	return answer_key(c, &k, e);
 }
 
+/* What a person's key gave others a way in with ends with it: a thief leaves no door open. */
+MUST static int person_key_ended(struct api_call *c, const struct identity_key *k,
+				 struct err *e)
+{
+	if (!str_is(k->kind, "person"))
+		return 0;
+	return store_token_void(c->tx, k->owner, c->now_ms, e) < 0
+		       ? -1
+		       : passkey_key_revoked(c, k->name, k->owner, e);
+}
+
 MUST int trust_key_revoke(struct api_call *c, struct err *e)
 {
 	const struct revoke_in *in = c->in;
@@ -239,8 +251,7 @@ MUST int trust_key_revoke(struct api_call *c, struct err *e)
 		k.reason = trust_reason_word(in->reason);
 		if (issue_revoke_key(c, k.name, in->reason, e) < 0 ||
 		    tell(c, EVENT_KEY_REVOKED, "revoked", &k, e) < 0 ||
-		    (str_is(k.kind, "person") &&
-		     passkey_key_revoked(c, k.name, k.owner, e) < 0) ||
+		    person_key_ended(c, &k, e) < 0 ||
 		    secrets_keys_changed(c, k.kind, k.owner, e) < 0)
 			return -1;
 	}

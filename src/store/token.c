@@ -28,6 +28,11 @@ static const struct db_sql sql_list_of = {
 	T_SELECT
 	" WHERE t.expires_at > $1 AND t.customer_id = $2 ORDER BY t.expires_at, t.id LIMIT $3",
 	"now customer limit"};
+static const struct db_sql sql_void = {
+	"token_void",
+	"UPDATE enrol_token SET expires_at = $1 WHERE made_by = $2 AND bound_key = ''"
+	" AND expires_at > $1",
+	"now made_by"};
 static const struct db_sql sql_purge = {
 	"token_purge", "DELETE FROM enrol_token WHERE expires_at < $1", "before"};
 
@@ -110,5 +115,13 @@ MUST int store_token_purge(struct db_tx *tx, int64_t before_ms, struct err *e)
 {
 	struct db_stmt *q = db_prepare(tx, &sql_purge);
 	db_bind_i64(q, "before", before_ms);
+	return rows_done(db_exec(q, e));
+}
+
+MUST int store_token_void(struct db_tx *tx, struct str made_by, int64_t now_ms, struct err *e)
+{
+	struct db_stmt *q = db_prepare(tx, &sql_void);
+	db_bind_i64(q, "now", now_ms);
+	db_bind_str(q, "made_by", made_by);
 	return rows_done(db_exec(q, e));
 }

@@ -36,3 +36,5 @@ MUST int store_token_list(struct db_tx *tx, struct arena *a, int64_t customer_id
 			  struct err *e);
 /* Forgets those that expired before `before_ms`. */
 MUST int store_token_purge(struct db_tx *tx, int64_t before_ms, struct err *e);
+/* Ends those of a maker that no key has used. */
+MUST int store_token_void(struct db_tx *tx, struct str made_by, int64_t now_ms, struct err *e);

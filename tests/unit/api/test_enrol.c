@@ -391,6 +391,55 @@ static void keys_are_revoked_by_whom_they_are(struct cloud *c)
 	trusted_end(&s.t);
 }
 
+/* A thief who had a key for an hour left tokens behind: they end with the key, or with its owner. */
+static void tokens_end_with_who_made_them(struct cloud *c)
+{
+	struct stage s;
+	struct key *eve CLEAN(key_freep) = stage_key(KEY_P256),
+			*again CLEAN(key_freep) = stage_key(KEY_P256);
+	stage_begin(&s, c);
+	const char *own = token_by(&s, s.ann, "{'kind': 'person', 'name': 'ann'}");
+	const char *invited =
+		token_by(&s, s.ann, "{'kind': 'person', 'name': 'eve', 'customer': 'shop'}");
+	const char *used =
+		token_by(&s, s.ann, "{'kind': 'person', 'name': 'dan', 'customer': 'shop'}");
+	const char *others =
+		token_by(&s, s.op, "{'kind': 'person', 'name': 'fay', 'customer': 'shop'}");
+	(void)stage_enrol(&s, used, eve);
+	assert_int_equal(c->status, 201);
+	(void)trusted_ok(&s.t, s.op, "POST", text(c, "/v1/keys/%s/revoke", s.ann->key_name),
+			 "{'reason': 'key-compromise'}");
+	(void)stage_enrol(&s, own, again);
+	stage_refused(&s, 403, "expired");
+	(void)stage_enrol(&s, invited, again);
+	stage_refused(&s, 403, "expired");
+	/* What was used before, and what others made, is as it was. */
+	(void)stage_enrol(&s, used, eve);
+	assert_int_equal(c->status, 200);
+	(void)stage_enrol(&s, others, again);
+	assert_int_equal(c->status, 201);
+	const char *bobs = token_by(&s, s.bob, "{'kind': 'person', 'name': 'bob'}");
+	assert_int_equal(c->status, 201);
+	(void)trusted_ok(&s.t, s.op, "PUT", "/v1/persons/bob",
+			 "{'roles': [], 'active': false}");
+	(void)trusted_ok(&s.t, s.op, "PUT", "/v1/persons/bob", "{'roles': [], 'active': true}");
+	struct key *third CLEAN(key_freep) = stage_key(KEY_P256);
+	(void)stage_enrol(&s, bobs, third);
+	stage_refused(&s, 403, "expired");
+	trusted_end(&s.t);
+}
+
+/* With a certificate for it, a customer could show the master's pages to browsers. */
+static void nobody_lists_the_masters_name(struct cloud *c)
+{
+	struct stage s;
+	stage_begin(&s, c);
+	(void)trusted_call(&s.t, s.ann, "PUT", "/v1/customers/shop/domains/cloud.test", "{}");
+	stage_refused(&s, 400, "is the master's");
+	(void)trusted_ok(&s.t, s.ann, "PUT", "/v1/customers/shop/domains/other.test", "{}");
+	trusted_end(&s.t);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct cloud_case cases[] = {
@@ -404,6 +453,8 @@ int main(int argc, char **argv)
 		{"a revoked key renews nothing", a_revoked_key_renews_nothing},
 		{"a sealing key is signed for", a_sealing_key_is_signed_for},
 		{"keys are revoked by whom they are", keys_are_revoked_by_whom_they_are},
+		{"tokens end with who made them", tokens_end_with_who_made_them},
+		{"nobody lists the master's name", nobody_lists_the_masters_name},
 	};
 	return cloud_run(argc, argv, cases, ARRAY_LEN(cases));
 }
