@@ -434,7 +434,8 @@ MUST int ca_sign(const struct ca *ca, const struct ca_leaf *leaf, struct arena *
 		.from_ms = MAX_OF(leaf->now_ms - CA_SKEW_MS, ca->from_ms),
 		.to_ms = MIN_OF(leaf->now_ms + days * CA_DAY_MS, ca->to_ms),
 		.is_client = leaf_kinds[leaf->kind].is_client,
-		.is_server = is_service || leaf->is_server,
+		/* Who has no names serves nobody: some clients would take the common name. */
+		.is_server = is_service || (leaf->is_server && leaf->names.count),
 		.names = &names,
 		.limits = ca->limits ? &ca->limits : NULL,
 	};

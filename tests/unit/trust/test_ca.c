@@ -138,6 +138,7 @@ static void an_authority_signs_only_what_it_is_for(void **state)
 		{CA_USERS, CERT_PERSON, "anna@example.test", NULL, false, 1, NULL},
 		{CA_USERS, CERT_NODE, "n1", NULL, false, 0, NULL},
 		{CA_USERS, CERT_NODE, "n1", "n1.test", true, 0, NULL},
+		{CA_USERS, CERT_NODE, "host.test", NULL, true, 0, NULL},
 		{CA_USERS, CERT_MASTER, "m", "127.0.0.1", true, 0, NULL},
 		{CA_USERS, CERT_MASTER, "m", "::1", true, 0, NULL},
 		{CA_SERVICES, CERT_SERVICE, "", "www.shop.test", true, 0, NULL},
@@ -197,7 +198,8 @@ static void an_authority_signs_only_what_it_is_for(void **state)
 		if (c.kind != CERT_SERVICE)
 			assert_true(str_is(c.name, rows[i].name));
 		assert_int_equal(c.is_client, c.kind != CERT_SERVICE);
-		assert_int_equal(c.is_server, c.kind == CERT_SERVICE || rows[i].is_server);
+		assert_int_equal(c.is_server,
+				 c.kind == CERT_SERVICE || (rows[i].is_server && rows[i].dns));
 		struct hash name = key_name(k);
 		assert_true(hash_eq(&c.key, &name));
 	}
