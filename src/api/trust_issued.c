@@ -47,6 +47,20 @@ struct report {
 };
 
 /*
+ * For want of memory too a chain is called untrusted. A node forgets what was refused, so that is
+ * said only of what is found so twice.
+ */
+static enum cert_fault judge(const struct report *r, const struct cert *chain, size_t n,
+			     struct str host)
+{
+	enum cert_fault f = CERT_UNTRUSTED;
+	int64_t at_ms = chain[0].from_ms + CA_SKEW_MS;
+	for (int i = 0; i < 2 && f == CERT_UNTRUSTED; i++)
+		f = cert_check(r->trust, chain, n, at_ms, true, host);
+	return f;
+}
+
+/*
  * Did an issuer of this node make it, within its names? An issuer's name holds the node's, so
  * that no other can stand for it. Judged by the moment of issuing: a report may come late.
  */
@@ -68,8 +82,7 @@ MUST static int check_chain(const struct report *r, const struct cert *chain, si
 		struct str host = leaf->names.items[i];
 		if (str_starts(host, S("*.")))
 			host = arena_fmt(c->a, "a%" STR_F, STR_A(str_sub(host, 1, host.n)));
-		enum cert_fault f =
-			cert_check(r->trust, chain, n, leaf->from_ms + CA_SKEW_MS, true, host);
+		enum cert_fault f = judge(r, chain, n, host);
 		if (f != CERT_GOOD)
 			return err_field(e, r->field, "is %s for %" STR_F, cert_fault_word(f),
 					 STR_A(host));

@@ -22,5 +22,6 @@
 	{"n1", {"GET", "/v1/nodes/n1/delegation", "", AGAIN_SAME}},
 	{"op", {"PUT", "/v1/nodes/n1/delegation", "{'names': ['example.com']}", AGAIN_SAME}},
 	{"op", {"DELETE", "/v1/nodes/n1/delegation", "", AGAIN_SAME}},
+	{"n1", {"POST", "/v1/nodes/n1/issued", "{'certificates': [{'instance': '@a@', 'certificate': '@issued@'}]}", AGAIN_SAME}},
 	{"n1", {"POST", "/v1/nodes/n1/authority", "{'csr': '" TRUST_CSR "'}", AGAIN_FINE}},
 	{"ana", {"POST", "/v1/log/witness", "{'size': 1, 'root': '" TRUST_ROOT "', 'signature': '" TRUST_WITNESS "'}", AGAIN_SAME}},

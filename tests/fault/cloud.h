@@ -29,9 +29,10 @@
 #include "store/release.h"
 #include "trusted.h"
 
+#include "issued.h"
 #include "passkey.h"
 
-enum { CLOUD_GUIDS = 16, CLOUD_TABLES = 64, CLOUD_TEXT = 4000 };
+enum { CLOUD_GUIDS = 16, CLOUD_TABLES = 64, CLOUD_TEXT = 6000 };
 #define CLOUD_NOW INT64_C(1795000000000)
 
 struct cloud_guid {
@@ -82,7 +83,13 @@ static void cloud_text(const struct cloud *c, const char *in, char out[static CL
 			    strncmp(c->guids[i].title, in + 1, (size_t)(end - in - 1)) == 0)
 				guid = c->guids[i].guid;
 		ASSERT(n + 64 < CLOUD_TEXT);
-		if (guid) {
+		if (end && strncmp(in, "@issued@", 8) == 0) {
+			const struct issued_chain *made = issued_chain();
+			ASSERT(n + made->text.n < CLOUD_TEXT);
+			memcpy(out + n, made->text.p, made->text.n);
+			n += made->text.n;
+			in = end;
+		} else if (guid) {
 			n += (size_t)snprintf(out + n, 64, "%s", guid);
 			in = end;
 		} else {
@@ -477,7 +484,7 @@ static int cloud_people_work(struct db_tx *tx, void *user UNUSED, struct err *e)
 	    cloud_reader_work(tx, a, in.id, e) < 0 ||
 	    store_node_find(tx, a, S("n1"), &n1, e) <= 0 ||
 	    trust_work(tx, a, in.id, n1.id, CLOUD_NOW, e) < 0 ||
-	    acme_work(tx, a, in.id, CLOUD_NOW, e) < 0 ||
+	    acme_work(tx, a, in.id, CLOUD_NOW, e) < 0 || issued_work(tx, a, CLOUD_NOW, e) < 0 ||
 	    passkey_work(tx, p.id, CLOUD_NOW, e) < 0 ||
 	    store_customer_get(tx, a, S("acme"), 1, &in, e) < 0)
 		return -1;
