@@ -8,6 +8,7 @@
 
 #include "agent/certs.h"
 #include "agent/deploy_impl.h"
+#include "agent/hide.h"
 #include "base/fail.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -250,6 +251,33 @@ static int save_spec(const struct part *p, struct str spec_text, struct arena *a
 	return rc < 0 ? -1 : file_write_if_changed(path.p, spec_text, 0600, e);
 }
 
+/* As the spec, whose files hold them too: for messages of promises after a start. */
+static int save_secrets(const struct part *p, const struct deploy_plan *plan, struct arena *a,
+			struct err *e)
+{
+	struct str path = arena_fmt(a, "%s/secrets.json", p->dir);
+	struct json *list = json_array_new(a);
+	for (size_t i = 0; i < plan->secret_count; i++)
+		json_add_str(a, list, plan->secrets[i]);
+	struct str text = json_text(list, a);
+	return arena_check(a, e) < 0 ? -1 : file_write_if_changed(path.p, text, 0600, e);
+}
+
+static int restore_secrets(struct part *p, struct arena *a, struct err *e)
+{
+	struct str path = arena_fmt(a, "%s/secrets.json", p->dir), text, secrets[HIDE_MAX];
+	struct json *list;
+	size_t n = 0;
+	int rc = file_read(path.p, 4 << 20, a, &text, e);
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
+	if (json_parse(text, a, &list, e) < 0)
+		return err_in(e, "%s", path.p);
+	for (; n < HIDE_MAX && n < json_count(list); n++)
+		secrets[n] = json_str_of(json_at(list, n), S(""));
+	return part_take_secrets(p, secrets, n, e);
+}
+
 static int apply(const struct deploy *d, struct part *p, const struct machine_wish *w,
 		 struct deploy_plan *plan, struct arena *a, struct str *out_connection,
 		 struct err *e)
@@ -269,9 +297,10 @@ static int apply(const struct deploy *d, struct part *p, const struct machine_wi
 	/* Saved before it is taken: a crash in between applies again and finds all equal. */
 	int64_t now_ms = clock_now_ms(d->clock);
 	if (part_withdraw(p, d->ndb, &plan->spec, now_ms, e) < 0 ||
-	    save_spec(p, plan->spec_text, a, e) < 0)
+	    save_secrets(p, plan, a, e) < 0 || save_spec(p, plan->spec_text, a, e) < 0)
 		return -1;
-	if (part_take_spec(p, w, plan->spec_text, now_ms, e) < 0)
+	if (part_take_spec(p, w, plan->spec_text, now_ms, e) < 0 ||
+	    part_take_secrets(p, plan->secrets, plan->secret_count, e) < 0)
 		return -1;
 	if (connection_of(d, w, plan, a, out_connection, e) < 0)
 		return -1;
@@ -301,5 +330,7 @@ MUST int deploy_restore(const struct deploy *d, struct part *p, const struct mac
 	int rc = file_read(path.p, 4 << 20, a, &text, e);
 	if (rc != 0)
 		return rc;
-	return part_take_spec(p, w, text, clock_now_ms(d->clock), e);
+	if (part_take_spec(p, w, text, clock_now_ms(d->clock), e) < 0)
+		return -1;
+	return restore_secrets(p, a, e);
 }

@@ -8,14 +8,14 @@
  * were known last.
  */
 #include "agent/deploy_impl.h"
+#include "agent/hide.h"
 #include "base/log.h"
 #include "json/json.h"
 #include "trust/wipe.h"
 
 #define PROMISE S("secrets-sealed")
-#define HIDDEN "[secret]"
 
-enum { SECRETS_MAX = 256, SHORT_SECRET = 6 };
+enum { SECRETS_MAX = HIDE_MAX };
 
 /* ---- what must not be told ----------------------------------------------------------------- */
 
@@ -34,48 +34,9 @@ MUST int deploy_note_secret(struct deploy_plan *plan, struct str clear, struct a
 	return 0;
 }
 
-/* The place of a secret in a text, or of the beginning of one that the text's end cut off. */
-static size_t find_secret(struct str text, struct str secret, size_t *n)
-{
-	size_t at = str_find(text, secret);
-	*n = secret.n;
-	if (at < text.n)
-		return at;
-	for (size_t k = MIN_OF(secret.n - 1, text.n); k >= SHORT_SECRET; k--) {
-		*n = k;
-		if (str_ends(text, str_sub(secret, 0, k)))
-			return text.n - k;
-	}
-	return text.n;
-}
-
-/* One secret out of a text of `size` bytes. A short one would be found by its gaps. */
-static void hide_one(char *text, size_t size, struct str secret)
-{
-	struct str rest = str_from(text);
-	size_t n, at = find_secret(rest, secret, &n);
-	if (at == rest.n)
-		return;
-	if (secret.n < SHORT_SECRET) {
-		(void)snprintf(text, size, "%s: its text is withheld", HIDDEN);
-		return;
-	}
-	struct buf b CLEAN(buf_fini) = BUF_INIT(65536);
-	while (at < rest.n) {
-		buf_add(&b, str_sub(rest, 0, at));
-		buf_add(&b, S(HIDDEN));
-		rest = str_sub(rest, at + n, rest.n);
-		at = find_secret(rest, secret, &n);
-	}
-	buf_add(&b, rest);
-	bool is_whole = !b.has_failed;
-	(void)snprintf(text, size, "%s", is_whole ? b.p : HIDDEN);
-}
-
 void deploy_hide(const struct deploy_plan *plan, char *text, size_t size)
 {
-	for (size_t i = 0; i < plan->secret_count; i++)
-		hide_one(text, size, plan->secrets[i]);
+	hide_secrets(text, size, plan->secrets, plan->secret_count);
 }
 
 void deploy_wipe_secrets(struct deploy_plan *plan)

@@ -8,6 +8,7 @@
  */
 #include "agent/part.h"
 
+#include "agent/hide.h"
 #include "base/mem.h"
 
 static char *path_of(const char *dir, const char *name, struct err *e)
@@ -64,6 +65,8 @@ void part_drop_spec(struct part *p)
 	p->promise_count = 0;
 	p->spec = (struct profile_spec){.file_count = 0};
 	p->guid = p->type = p->release = p->spec_text = S("");
+	p->secrets = NULL;
+	p->secret_count = 0;
 }
 
 void part_fini(struct part *p)
@@ -199,6 +202,21 @@ MUST int part_take_spec(struct part *p, const struct machine_wish *w, struct str
 	p->spec = fresh.spec;
 	p->promises = fresh.promises;
 	p->promise_count = fresh.promise_count;
+	p->secrets = NULL;
+	p->secret_count = 0;
+	return 0;
+}
+
+MUST int part_take_secrets(struct part *p, const struct str *secrets, size_t count,
+			   struct err *e)
+{
+	struct str *mine = ARENA_ARRAY(p->memory, struct str, count);
+	for (size_t i = 0; mine && i < count; i++)
+		mine[i] = arena_dup(p->memory, secrets[i]);
+	if (arena_check(p->memory, e) < 0)
+		return -1;
+	p->secrets = mine;
+	p->secret_count = count;
 	return 0;
 }
 
@@ -327,6 +345,8 @@ static size_t ask(struct part *p, const struct check_place *place, bool is_test,
 		return 0;
 	check_run_all(specs, n, cap, place, results);
 	for (size_t i = 0; i < n; i++) {
+		hide_secrets(results[i].message, sizeof results[i].message, p->secrets,
+			     p->secret_count);
 		judge(asked[i], &results[i], is_test);
 		if (!results[i].is_kept && *kept) {
 			*kept = false;

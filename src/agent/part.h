@@ -46,6 +46,8 @@ struct part {
 
 	struct arena *memory; /* of spec; NULL: nothing applied */
 	struct str guid, type, release, spec_text;
+	struct str *secrets; /* what no message may tell */
+	size_t secret_count;
 	struct profile_spec spec;
 	struct part_promise *promises; /* with one of kind process for each service */
 	size_t promise_count;
@@ -68,6 +70,9 @@ void part_fini(struct part *p);
  */
 MUST int part_take_spec(struct part *p, const struct machine_wish *w, struct str spec_text,
 			int64_t now_ms, struct err *e);
+/* What messages of promises must not tell from now on; after part_take_spec. */
+MUST int part_take_secrets(struct part *p, const struct str *secrets, size_t count,
+			   struct err *e);
 /*
  * Takes back, towards the master, the promises of the present spec that `fresh` has not. Before
  * part_take_spec, so that a crash in between repeats it.

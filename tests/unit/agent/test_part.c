@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/deploy.h"
 #include "agent/part.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -148,6 +149,43 @@ static void a_promise_moves_and_only_moves_are_written(void **state)
 	assert_true(str_is(r[1].message, "file one is not there"));
 	assert_true(str_is(r[2].state, "kept"));
 	assert_true(r[0].at_ms >= r[1].at_ms && r[1].at_ms >= r[2].at_ms);
+}
+
+/* Not in what is written, nor in what the step says; an instance's end ends it. */
+static void messages_tell_no_secret(void **state)
+{
+	struct scene *s = *state;
+	struct err e = ERR_INIT;
+	const struct str secrets[] = {S("gold-4711"), S("")};
+	take(s, "inst-a", "{\"promises\":{" FILE_PROMISE("gold-4711", "") "}}");
+	assert_int_equal(part_take_secrets(&s->p, secrets, 2, &e), 0);
+	assert_int_equal(check(s, true), 1);
+	const struct ndb_result *r = results(s, 1);
+	assert_true(str_is(r[0].message, "file [secret] is not there"));
+	assert_non_null(strstr(s->message, ": file [secret] is not there"));
+	part_drop_spec(&s->p);
+	assert_int_equal(s->p.secret_count, 0);
+}
+
+/* What an agent that starts anew reads back beside the spec. */
+static void secrets_are_known_after_a_start(void **state)
+{
+	struct scene *s = *state;
+	struct err e = ERR_INIT;
+	const struct deploy d = {.clock = &s->clock};
+	const struct machine_wish w = {
+		.guid = S("inst-a"), .type = S("default"), .release = S("hoc:x")};
+	const char *list = arena_fmt(s->a, "%s/secrets.json", s->p.dir).p;
+	assert_int_equal(file_write(arena_fmt(s->a, "%s/spec.json", s->p.dir).p,
+				    S("{\"promises\":{" FILE_PROMISE("gold-4711", "") "}}"),
+				    0600, &e),
+			 0);
+	assert_int_equal(file_write(list, S("[\"gold-4711\"]"), 0600, &e), 0);
+	assert_int_equal(deploy_restore(&d, &s->p, &w, &e), 0);
+	assert_int_equal(check(s, true), 1);
+	assert_true(str_is(results(s, 1)[0].message, "file [secret] is not there"));
+	assert_int_equal(file_write(list, S("[\"gold"), 0600, &e), 0);
+	assert_int_equal(deploy_restore(&d, &s->p, &w, &e), -1);
 }
 
 static void a_promise_is_asked_on_its_period(void **state)
@@ -519,6 +557,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		SCENE(a_promise_moves_and_only_moves_are_written),
+		SCENE(messages_tell_no_secret),
+		SCENE(secrets_are_known_after_a_start),
 		SCENE(a_promise_is_asked_on_its_period),
 		SCENE(a_window_forgives_until_it_is_full),
 		SCENE(nothing_is_said_of_a_promise_that_is_not_known),
