@@ -372,7 +372,7 @@ static const char *made_by(struct stage *s, const char *issuer, const struct key
 	struct cloud *c = s->t.c;
 	struct ca *ca CLEAN(ca_freep) = NULL;
 	char serial[CERT_SERIAL_SIZE];
-	struct str der, item = str_from(name);
+	struct str der = S(""), item = str_from(name);
 	const struct ca_leaf leaf = {
 		.kind = CERT_SERVICE,
 		.name = item,
