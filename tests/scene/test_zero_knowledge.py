@@ -446,10 +446,13 @@ def cores(tmp_path, monkeypatch):
         pytest.skip("this machine allows no core files at all")
     resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
     monkeypatch.chdir(tmp_path)
+    # Whoever runs this in the background of a shell has it ignored, and children inherit that.
+    quit_before = signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     # Sanitizers would catch the signal, and forbid cores themselves.
     kept = os.environ.get("ASAN_OPTIONS", "")
     monkeypatch.setenv("ASAN_OPTIONS", kept + ":handle_segv=0:handle_abort=0:handle_sigbus=0:disable_coredump=0")
     yield tmp_path
+    signal.signal(signal.SIGQUIT, quit_before)
     resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
 
 
