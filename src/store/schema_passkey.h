@@ -19,9 +19,11 @@
 "CREATE INDEX passkey_challenge_end ON passkey_challenge (purpose, expires_at, hash);" \
 "CREATE INDEX passkey_challenge_person ON passkey_challenge (person_id)" \
 "  WHERE person_id IS NOT NULL;" \
+"CREATE INDEX passkey_challenge_expiry ON passkey_challenge (expires_at);" \
 "CREATE TABLE session (hash TEXT PRIMARY KEY, person_id " I " NOT NULL REFERENCES person (id)," \
 "  passkey_id " I " NOT NULL REFERENCES passkey (id), bound TEXT NOT NULL," \
 "  created_at " I " NOT NULL, used_at " I " NOT NULL, expires_at " I " NOT NULL)" T ";" \
+"CREATE INDEX session_passkey ON session (passkey_id);" \
 "CREATE INDEX session_person ON session (person_id, created_at, hash);" \
 "CREATE INDEX session_end ON session (expires_at);"
 /* clang-format on */
