@@ -394,8 +394,8 @@ MUST static int finalize(struct acme *m, struct err *e)
 {
 	struct acme_order o;
 	struct cert_request r;
-	struct str *names;
-	size_t n;
+	struct str *names = NULL;
+	size_t n = 0;
 	if (acme_order_of(m, m->c->params[0], &o, e) < 0)
 		return -1;
 	enum acme_status status = acme_order_status(&o, m->c->now_ms);
